@@ -1,0 +1,6 @@
+#include <evpipe-testbroker.h>
+
+void evpipe_testbroker_free(evpipe_testbroker *broker)
+{
+	(void)broker;
+}
