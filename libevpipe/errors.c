@@ -1,9 +1,10 @@
+#include "evpipe-build.h" /* first: it asks for GNU's functions */
+
 #include "errors.h"
 
 #include <stdarg.h>
 #include <stdio.h>
-
-#include "evpipe-build.h"
+#include <string.h>
 
 static const struct {
 	const char *name;
@@ -82,4 +83,10 @@ evpipe_err evpipe__fail(evpipe_error *error, evpipe_err code, const char *format
 evpipe_err evpipe__fail_plain(evpipe_error *error, evpipe_err code)
 {
 	return evpipe__fail(error, code, "%s", evpipe_strerror(code));
+}
+
+const char *evpipe__errno_text(int number)
+{
+	const char *text = strerrordesc_np(number);
+	return text ? text : "unknown error";
 }

@@ -13,4 +13,7 @@ evpipe_err evpipe__fail(evpipe_error *error, evpipe_err code, const char *format
 /* The same with the code's own text. */
 evpipe_err evpipe__fail_plain(evpipe_error *error, evpipe_err code);
 
+/* What an errno means; static. Any thread. */
+const char *evpipe__errno_text(int number);
+
 #endif

@@ -36,7 +36,11 @@ typedef struct evpipe_runtime {
 	void (*leave)(void *ctx, evpipe_stepper *stepper);
 } evpipe_runtime;
 
+#ifdef __cplusplus
+#define EVPIPE_RUNTIME_INIT {sizeof(evpipe_runtime)}
+#else
 #define EVPIPE_RUNTIME_INIT {.size = sizeof(evpipe_runtime)}
+#endif
 
 /* Producers and workers made of `config` live in this runtime. It is copied; its ctx must outlive them. EINVAL: incomplete. */
 EVPIPE_EXPORT evpipe_err evpipe_config_use_runtime(evpipe_config *config, const evpipe_runtime *runtime);

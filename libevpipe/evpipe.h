@@ -113,7 +113,7 @@ EVPIPE_EXPORT evpipe_err evpipe_config_load(evpipe_config *config, const char *p
 
 /*
  * Set one property: name "batch.linger" or "destination.ACME.batch.linger", value as in the file ("200ms", "5MiB",
- * "@/run/secrets/token" for the contents of a file). ECONFIG with a "did you mean" for an unknown name.
+ * "@/run/secrets/token" for the contents of a file). ECONFIG with a "did you mean" for an unknown name; what was set before stays.
  */
 EVPIPE_EXPORT evpipe_err evpipe_config_set(evpipe_config *config, const char *name, const char *value,
                                            evpipe_error *error);
@@ -148,12 +148,21 @@ EVPIPE_EXPORT size_t evpipe_config_durations(const evpipe_config *config, const 
 
 /*
  * Visit the settings whose names begin with `prefix` and which are not in the table: the pass-through ones ("kafka.",
- * "sink.header."). `name` comes without the prefix. With a destination, its own settings come after the common ones.
+ * "sink.header."). `name` comes without the prefix; "kafka." visits "producer.linger.ms", too. With a destination, its own settings come
+ * after the common ones and in place of those of the same name. Small and capital letters make no difference between names.
  * The visitor returns 0 to go on; anything else stops and is returned.
  */
 typedef int (*evpipe_setting_fn)(void *ctx, const char *name, const char *value);
 EVPIPE_EXPORT int evpipe_config_each(const evpipe_config *config, const char *destination, const char *prefix,
                                      evpipe_setting_fn visit, void *ctx);
+
+/*
+ * Visit everything as it stands, for people: each property of the table, what is passed through, and then what differs by destination
+ * ("destination.ACME.batch.linger"). `value` is written as in a file, NULL if there is none, and "(hidden)" for what is or may be a secret.
+ * `origin` is "path:line", "" for what evpipe_config_set set, NULL for a default. Returns what the visitor returned, if that was not 0.
+ */
+typedef int (*evpipe_effective_fn)(void *ctx, const char *name, const char *value, const char *origin);
+EVPIPE_EXPORT int evpipe_config_show(const evpipe_config *config, evpipe_effective_fn visit, void *ctx);
 
 /* ---- what a producer or worker tells ------------------------------------------------------------------------------ */
 
@@ -161,15 +170,17 @@ typedef enum evpipe_log_level { EVPIPE_LOG_ERROR, EVPIPE_LOG_WARN, EVPIPE_LOG_IN
 
 /*
  * One line of logfmt without a level, a time or an end of line: `event=breaker_open destination=ACME ...`. Ids and counts,
- * never the data of an event. Called by the thread that runs the handle (pump or worker loop), holding no lock of
- * libevpipe's; must not call back into the handle. NULL: nothing is logged, libevpipe never prints.
+ * never the data of an event. Called by the thread that runs the handle (pump or worker loop) or closes it, holding no lock
+ * of libevpipe's; must not call back into the handle. NULL: nothing is logged, libevpipe never prints.
  */
 typedef void (*evpipe_log_fn)(void *ctx, evpipe_log_level level, const char *line);
 EVPIPE_EXPORT void evpipe_config_on_log(evpipe_config *config, evpipe_log_fn fn, void *ctx);
 
 /*
- * An event that was accepted by evpipe_emit but that the broker will never take: too large for it, topic gone, not
- * allowed. It is counted as `rejected`. Called by the pump; everything is borrowed for the call.
+ * An event that was accepted by evpipe_emit but that the broker will never take as it is: too large for it, or malformed. It is counted as
+ * `rejected`. A topic that is gone or not allowed is waited for instead, which evpipe_producer_error and the log tell. Called by the pump or, at the end, by who closes,
+ * holding no lock of libevpipe's; everything is borrowed for the call. Of the producer it may call evpipe_emit, evpipe_producer_stats and
+ * evpipe_producer_error.
  */
 struct evpipe_event;
 typedef void (*evpipe_rejected_fn)(void *ctx, const struct evpipe_event *event, evpipe_err why, const char *text);
@@ -179,7 +190,7 @@ EVPIPE_EXPORT void evpipe_config_on_rejected(evpipe_config *config, evpipe_rejec
 
 /* A header of the application's own, `traceparent` among them. Names "evpipe" and "ce_..." are libevpipe's. */
 typedef struct evpipe_header {
-	const char *name;
+	const char *name;  /* 1 to 255 bytes */
 	const void *value; /* NULL is allowed and is not the same as empty */
 	size_t      value_len;
 } evpipe_header;
@@ -220,6 +231,7 @@ typedef enum evpipe_reason {
 	EVPIPE_REASON_TOMBSTONE, /* the record has no payload (topic.tombstones) */
 	EVPIPE_REASON_COUNT
 } evpipe_reason;
+#define EVPIPE_REASONS_MAX 16 /* room for more of them */
 
 /* "rejected", "exhausted", ...; static. */
 EVPIPE_EXPORT const char *evpipe_reason_name(evpipe_reason reason);
@@ -243,7 +255,7 @@ typedef struct evpipe_stats {
 	uint64_t delivered; /* the destination has it */
 	uint64_t retried[EVPIPE_TIERS_MAX]; /* handed to a retry tier, after a failed attempt or parked, by tier */
 	uint64_t parked;    /* of those: without an attempt, since the destination may not be posted to */
-	uint64_t dead_lettered[EVPIPE_REASON_COUNT];
+	uint64_t dead_lettered[EVPIPE_REASONS_MAX]; /* by evpipe_reason */
 	uint64_t skipped;      /* tombstones that are to be skipped */
 	uint64_t relinquished; /* given up unsettled with their partition, or at the end: somebody else delivers them */
 	uint64_t in_flight;    /* in this worker, unsettled */
@@ -279,25 +291,37 @@ EVPIPE_EXPORT evpipe_err evpipe_producer_new(evpipe_producer **out, const evpipe
 EVPIPE_EXPORT evpipe_err evpipe_emit(evpipe_producer *producer, const evpipe_event *event);
 
 /*
- * Wait until everything accepted before the call was acknowledged or rejected. Any thread. ETIMEOUT. With a stepped
- * pump, steps it, and returns ETIMEOUT as soon as a step changes nothing.
+ * Wait until everything accepted before the call was acknowledged or rejected. Any thread. ETIMEOUT. ECLOSED as soon as
+ * evpipe_producer_close begins. With a stepped pump, steps it, and returns ETIMEOUT as soon as a step changes nothing.
  */
 EVPIPE_EXPORT evpipe_err evpipe_producer_flush(evpipe_producer *producer, uint32_t timeout_ms);
 
 /*
  * Refuse new events, flush, stop the pump and close the transport. *left (may be NULL) is the exact number of events
- * accepted and neither acknowledged nor rejected; ETIMEOUT if it is not 0. Once; later calls give ECLOSED. Threads that are inside
- * evpipe_emit are waited for.
+ * accepted and neither acknowledged nor rejected; ETIMEOUT if it is not 0. Any thread, once; other calls give ECLOSED at once. Threads whose
+ * evpipe_emit will return 0 are waited for, whatever the timeout: they are copying their event.
  */
 EVPIPE_EXPORT evpipe_err evpipe_producer_close(evpipe_producer *producer, uint32_t timeout_ms, uint64_t *left);
 
-/* One round of a pump without a thread (pump.thread = no, or a test broker's). One thread at a time. EINVAL if it has one. */
+/*
+ * One round of a pump without a thread (pump.thread = no, or a test broker's). Any thread, one after the other. EAGAIN: nothing was done. ECLOSED.
+ * EINVAL if it has a thread.
+ */
 EVPIPE_EXPORT evpipe_err evpipe_producer_step(evpipe_producer *producer);
 
-/* Any thread. */
+/* Any thread. In a child of fork: as they were. */
 EVPIPE_EXPORT void evpipe_producer_stats(evpipe_producer *producer, evpipe_stats *stats);
 
-/* Closes with a timeout of 0 if that was not done. No thread may be inside a call. */
+/*
+ * What keeps the pump from sending, or the last event's rejection, as of its last round; code 0 if nothing does. Any thread. EFORKED in a child of
+ * fork.
+ */
+EVPIPE_EXPORT void evpipe_producer_error(evpipe_producer *producer, evpipe_error *error);
+
+/*
+ * Closes with a timeout of 0 if that was not done. No thread may be inside a call. In a child of fork, gives back what it safely can and leaves
+ * the parent's connections alone.
+ */
 EVPIPE_EXPORT void evpipe_producer_free(evpipe_producer *producer);
 
 /* ---- worker -------------------------------------------------------------------------------------------------------- */
@@ -316,15 +340,15 @@ EVPIPE_EXPORT evpipe_err evpipe_worker_new(evpipe_worker **out, const evpipe_con
 /*
  * Work until evpipe_worker_stop, then drain: take no more, deliver or hand over what was taken within worker.drain_timeout, settle
  * and leave the group. 0: nothing unsettled is left. ETIMEOUT: some is (stats: relinquished); others, or the next start, deliver it. FATAL
- * errors of the transport end it, too; evpipe_worker_error has the text.
+ * errors of the transport end it, too; evpipe_worker_error has the text. EINVAL: it lives in a virtual time, and is stepped by that.
  */
 EVPIPE_EXPORT evpipe_err evpipe_worker_run(evpipe_worker *worker);
 
 /*
  * One round, for a loop of your own: wait at most timeout_ms for something to do (0: not at all), then do it. EAGAIN: nothing
  * was done. ECLOSED: stopped and drained, as evpipe_worker_run would have returned 0; ETIMEOUT likewise. Worker_fd becomes readable
- * when there is something to do (-1: the worker has none, ask every 10 ms), and worker_next_ms says in how many milliseconds it
- * wants to be called at the latest.
+ * when there is something new to do (-1: the worker has none, ask every 10 ms), and worker_next_ms, asked after each round, says in how many
+ * milliseconds it wants to be called at the latest: 0 as long as rounds do something, since a round is limited and may leave something undone.
  */
 EVPIPE_EXPORT evpipe_err evpipe_worker_step(evpipe_worker *worker, uint32_t timeout_ms);
 EVPIPE_EXPORT int        evpipe_worker_fd(evpipe_worker *worker);

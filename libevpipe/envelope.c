@@ -1,0 +1,241 @@
+#include "envelope.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define VERSION "1"
+
+enum field_type { TEXT, U32, I32, I64 };
+
+/* In the order they are written. */
+static const struct field {
+	const char     *name; /* as it is written: " name=" */
+	size_t          name_len;
+	enum field_type type;
+	size_t          place;
+} fields[] = {
+#define FIELD(name, type, member) {" " name "=", sizeof " " name "=" - 1, type, offsetof(evpipe__envelope, member)}
+	FIELD("destination", TEXT, destination),
+	FIELD("id", TEXT, id),
+	FIELD("type", TEXT, type),
+	FIELD("content-type", TEXT, content_type),
+	FIELD("time", I64, time_ms),
+	FIELD("attempt", U32, attempt),
+	FIELD("parks", U32, parks),
+	FIELD("queued", I64, queued_ms),
+	FIELD("delay", I64, delay_ms),
+	FIELD("first", I64, first_ms),
+	FIELD("status", I32, status),
+	FIELD("error", TEXT, error),
+	FIELD("topic", TEXT, origin_topic),
+	FIELD("partition", I32, origin_partition),
+	FIELD("offset", I64, origin_offset),
+	FIELD("reason", TEXT, reason),
+#undef FIELD
+};
+
+#define FIELD_COUNT (sizeof fields / sizeof *fields)
+
+void evpipe__envelope_init(evpipe__envelope *envelope)
+{
+	*envelope = (evpipe__envelope){.origin_partition = -1, .origin_offset = -1};
+}
+
+/* ---- writing ---- */
+
+static int needs_escape(unsigned char c)
+{
+	return c <= ' ' || c == '%' || c == 0x7f;
+}
+
+static evpipe_err write_escaped(evpipe__buffer *out, const char *text, size_t max)
+{
+	static const char hex[] = "0123456789ABCDEF";
+	size_t            len = strnlen(text, max);
+	evpipe_err        err = evpipe__buffer_reserve(out, 3 * len);
+	if (err)
+		return err;
+	char *to = out->data + out->len;
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)text[i];
+		if (needs_escape(c)) {
+			*to++ = '%';
+			*to++ = hex[c >> 4];
+			*to++ = hex[c & 15];
+		} else {
+			*to++ = (char)c;
+		}
+	}
+	*to = '\0';
+	out->len = (size_t)(to - out->data);
+	return EVPIPE_OK;
+}
+
+static evpipe_err write_number(evpipe__buffer *out, int64_t number)
+{
+	char     digits[24], *at = digits + sizeof digits;
+	uint64_t rest = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+	do
+		*--at = (char)('0' + rest % 10);
+	while (rest /= 10);
+	if (number < 0)
+		*--at = '-';
+	return evpipe__buffer_append(out, at, (size_t)(digits + sizeof digits - at));
+}
+
+static int64_t number_of(const evpipe__envelope *envelope, const struct field *field)
+{
+	const char *place = (const char *)envelope + field->place;
+	uint32_t    u32;
+	int32_t     i32;
+	int64_t     i64;
+	switch (field->type) {
+	case U32:
+		memcpy(&u32, place, sizeof u32);
+		return u32;
+	case I32:
+		memcpy(&i32, place, sizeof i32);
+		return i32;
+	default:
+		memcpy(&i64, place, sizeof i64);
+		return i64;
+	}
+}
+
+static const char *text_of(const evpipe__envelope *envelope, const struct field *field)
+{
+	const char *text;
+	memcpy(&text, (const char *)envelope + field->place, sizeof text);
+	return text;
+}
+
+static int is_absent(const evpipe__envelope *envelope, const struct field *field)
+{
+	if (field->type == TEXT)
+		return !text_of(envelope, field);
+	int64_t absent = field->place == offsetof(evpipe__envelope, origin_partition) ||
+	                                 field->place == offsetof(evpipe__envelope, origin_offset)
+	                         ? -1
+	                         : 0;
+	return number_of(envelope, field) == absent;
+}
+
+evpipe_err evpipe__envelope_write(const evpipe__envelope *envelope, evpipe__buffer *out)
+{
+	evpipe_err err = evpipe__buffer_append(out, VERSION, sizeof VERSION - 1);
+	for (size_t i = 0; i < FIELD_COUNT && !err; i++) {
+		const struct field *field = &fields[i];
+		if (is_absent(envelope, field))
+			continue;
+		err = evpipe__buffer_append(out, field->name, field->name_len);
+		if (err)
+			break;
+		if (field->type == TEXT)
+			err = write_escaped(out, text_of(envelope, field), EVPIPE__ENVELOPE_ERROR_MAX);
+		else
+			err = write_number(out, number_of(envelope, field));
+	}
+	return err;
+}
+
+/* ---- reading ---- */
+
+static int hex_digit(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* In place; false if an escape is broken or hides a NUL. */
+static int unescape(char *text)
+{
+	char *to = strchr(text, '%');
+	if (!to)
+		return 1;
+	for (const char *from = to; *from; from++) {
+		if (*from != '%') {
+			*to++ = *from;
+			continue;
+		}
+		int high = hex_digit(from[1]), low = high < 0 ? -1 : hex_digit(from[2]);
+		if (low < 0 || (high | low) == 0)
+			return 0;
+		*to++ = (char)(high << 4 | low);
+		from += 2;
+	}
+	*to = '\0';
+	return 1;
+}
+
+static int set_field(evpipe__envelope *envelope, const struct field *field, char *value)
+{
+	char *place = (char *)envelope + field->place, *end;
+	if (field->type == TEXT) {
+		memcpy(place, &value, sizeof value);
+		return unescape(value);
+	}
+	errno = 0;
+	long long number = strtoll(value, &end, 10);
+	if (errno || end == value || *end)
+		return 0;
+	uint32_t u32 = (uint32_t)number;
+	int32_t  i32 = (int32_t)number;
+	int64_t  i64 = number;
+	switch (field->type) {
+	case U32:
+		memcpy(place, &u32, sizeof u32);
+		return number >= 0 && number <= UINT32_MAX;
+	case I32:
+		memcpy(place, &i32, sizeof i32);
+		return number >= INT32_MIN && number <= INT32_MAX;
+	default:
+		memcpy(place, &i64, sizeof i64);
+		return number >= 0;
+	}
+}
+
+static int is_short(const char *text, size_t max)
+{
+	return !text || strlen(text) <= max;
+}
+
+/* What evpipe_emit takes, and we write; with more the record could not be handed on. */
+static int is_within_limits(const evpipe__envelope *envelope)
+{
+	return is_short(envelope->destination, EVPIPE__ENVELOPE_TEXT_MAX) && is_short(envelope->id, EVPIPE__ENVELOPE_TEXT_MAX) &&
+	       is_short(envelope->type, EVPIPE__ENVELOPE_TEXT_MAX) && is_short(envelope->content_type, EVPIPE__ENVELOPE_TEXT_MAX) &&
+	       is_short(envelope->origin_topic, EVPIPE__ENVELOPE_TEXT_MAX) && is_short(envelope->error, EVPIPE__ENVELOPE_ERROR_MAX);
+}
+
+evpipe_err evpipe__envelope_read(evpipe__envelope *envelope, const void *value, size_t len, char *scratch)
+{
+	if (len < sizeof VERSION || len > EVPIPE__ENVELOPE_MAX || memcmp(value, VERSION " ", sizeof VERSION) != 0 ||
+	    memchr(value, '\0', len))
+		return EVPIPE_EFORMAT;
+	memcpy(scratch, value, len);
+	scratch[len] = '\0';
+	evpipe__envelope_init(envelope);
+
+	char *at = scratch + sizeof VERSION;
+	while (*at) {
+		char *end = strchr(at, ' ');
+		if (end)
+			*end = '\0';
+		for (size_t i = 0; i < FIELD_COUNT; i++) {
+			/* `at` is behind the space. */
+			if (strncmp(at, fields[i].name + 1, fields[i].name_len - 1) != 0)
+				continue;
+			if (!set_field(envelope, &fields[i], at + fields[i].name_len - 1))
+				return EVPIPE_EFORMAT;
+			break;
+		}
+		if (!end)
+			break;
+		at = end + 1;
+	}
+	if (!envelope->destination || !*envelope->destination)
+		return EVPIPE_EFORMAT;
+	return is_within_limits(envelope) ? EVPIPE_OK : EVPIPE_EFORMAT;
+}

@@ -1,0 +1,448 @@
+/*
+ * The facade of a producer: resolves what the configuration names, runs the pump in a thread or by step, and keeps close exact.
+ */
+#include <evpipe.h>
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "errors.h"
+#include "journal.h"
+#include "log.h"
+#include "memory.h"
+#include "platform.h"
+#include "pump.h"
+#include "settings.h"
+
+#define DESTINATION_MAX 255
+#define TEXT_MAX 255
+#define KEY_MAX 1024
+#define HEADERS_COUNT_MAX 32
+#define HEADER_NAME_MAX 255
+
+/* The pump looks each millisecond while events come, and backs off when none do. Emit never wakes it. */
+#define LOOK_MS 1
+#define LOOK_IDLE_MS 10
+#define IDLE_AFTER_MS 50
+
+/* Who waits for the turn is notified; this only bounds a wait. */
+#define TURN_MS 1000
+
+enum state { OPEN, CLOSING, CLOSED };
+
+struct evpipe_producer {
+	const evpipe_config        *config; /* ours */
+	const evpipe_runtime       *runtime;
+	const evpipe_transport_ops *ops;
+	void                       *transport;
+	void                       *region;
+	size_t                      region_size;
+	evpipe__journal            *journal;
+	evpipe__pump               *pump;
+	const volatile char        *in_parent;
+	size_t                      event_max;
+	_Atomic uint64_t            refused;
+
+	int             stepped;
+	evpipe_stepper  stepper;
+	evpipe__thread *thread;
+	evpipe__waiter *waiter;
+
+	/*
+	 * Guarded by the monitor, which is never held while the transport or the application is called. Pump and transport are used by whoever
+	 * has the turn, and once it is closed by the one who closes.
+	 */
+	evpipe__monitor *monitor;
+	enum state   state;
+	int          turn_taken;
+	unsigned     flushes; /* that wait */
+	evpipe_error error;   /* the pump's, after its last round */
+};
+
+/* ---- emit ---- */
+
+static int is_name_reserved(const char *name)
+{
+	return strcmp(name, "evpipe") == 0 || strncmp(name, "ce_", 3) == 0;
+}
+
+static evpipe_err check_headers(const evpipe_producer *producer, const evpipe_event *event)
+{
+	if (event->headers_count > HEADERS_COUNT_MAX)
+		return EVPIPE_ETOOLARGE;
+	if (event->headers_count && !event->headers)
+		return EVPIPE_EINVAL;
+	for (size_t i = 0; i < event->headers_count; i++) {
+		const evpipe_header *header = &event->headers[i];
+		if (!header->name || !*header->name || is_name_reserved(header->name))
+			return EVPIPE_EINVAL;
+		/* Each alone: the sum could wrap around. */
+		if (strnlen(header->name, HEADER_NAME_MAX + 1) > HEADER_NAME_MAX ||
+		    (header->value && header->value_len > producer->event_max))
+			return EVPIPE_ETOOLARGE;
+	}
+	return EVPIPE_OK;
+}
+
+static evpipe_err check_event(const evpipe_producer *producer, const evpipe_event *event)
+{
+	if (!event || event->size != sizeof *event || !event->destination || !*event->destination)
+		return EVPIPE_EINVAL;
+	if (!event->data && event->data_len)
+		return EVPIPE_EINVAL;
+	if (event->key && event->key_len > KEY_MAX)
+		return EVPIPE_ETOOLARGE;
+	if (event->time_ms < 0)
+		return EVPIPE_EINVAL;
+	return event->headers_count ? check_headers(producer, event) : EVPIPE_OK;
+}
+
+static evpipe_err check_lengths(const evpipe_producer *producer, const size_t lengths[4], const evpipe_event *event, size_t size)
+{
+	if (lengths[0] > DESTINATION_MAX)
+		return EVPIPE_ETOOLARGE;
+	for (int i = 1; i < 4; i++)
+		if (lengths[i] > TEXT_MAX && lengths[i] != EVPIPE__JOURNAL_NO_TEXT)
+			return EVPIPE_ETOOLARGE;
+	/* The data alone first: the sum could wrap around. */
+	return event->data_len > producer->event_max || size > producer->event_max ? EVPIPE_ETOOLARGE : EVPIPE_OK;
+}
+
+evpipe_err evpipe_emit(evpipe_producer *producer, const evpipe_event *event)
+{
+	if (!*producer->in_parent)
+		return EVPIPE_EFORKED;
+
+	size_t     lengths[4], size = 0;
+	evpipe_err err = check_event(producer, event);
+	if (!err) {
+		size = evpipe__journal_size_of(event, lengths);
+		err = check_lengths(producer, lengths, event, size);
+	}
+	if (!err) {
+		int64_t now_ms = event->time_ms ? 0 : producer->runtime->wall_ms(producer->runtime->ctx);
+		err = evpipe__journal_append(producer->journal, event, lengths, size, now_ms);
+	}
+	if (err)
+		atomic_fetch_add_explicit(&producer->refused, 1, memory_order_relaxed);
+	return err;
+}
+
+/* ---- the pump ---- */
+
+static int64_t now_of(const evpipe_producer *producer)
+{
+	return producer->runtime->mono_ms(producer->runtime->ctx);
+}
+
+/* One round. EAGAIN: nothing was done. ECLOSED. */
+static evpipe_err run_round(evpipe_producer *producer, int64_t *due_ms)
+{
+	evpipe__monitor_lock(producer->monitor);
+	while (producer->turn_taken)
+		evpipe__monitor_wait_locked(producer->monitor, TURN_MS);
+	int closed = producer->state == CLOSED, flushing = producer->flushes > 0;
+	producer->turn_taken = !closed;
+	evpipe__monitor_unlock(producer->monitor);
+	if (closed)
+		return EVPIPE_ECLOSED;
+
+	int any = evpipe__pump_step(producer->pump, now_of(producer), due_ms);
+	if (flushing)
+		producer->ops->flush(producer->transport);
+
+	evpipe__monitor_lock(producer->monitor);
+	producer->turn_taken = 0;
+	producer->error = *evpipe__pump_error(producer->pump);
+	evpipe__monitor_notify_locked(producer->monitor);
+	evpipe__monitor_unlock(producer->monitor);
+	return any ? EVPIPE_OK : EVPIPE_EAGAIN;
+}
+
+static void run_pump(void *arg)
+{
+	evpipe_producer *producer = arg;
+	int64_t          busy_ms = now_of(producer), due_ms;
+	evpipe_err       err;
+
+	while ((err = run_round(producer, &due_ms)) != EVPIPE_ECLOSED) {
+		int64_t now_ms = now_of(producer);
+		if (!err)
+			busy_ms = now_ms;
+		int64_t wait_ms = now_ms - busy_ms < IDLE_AFTER_MS ? LOOK_MS : LOOK_IDLE_MS;
+		/* What was emitted meanwhile waits for the next look: to follow each event closely would cost those who emit, and a processor. */
+		if (due_ms < now_ms + wait_ms)
+			wait_ms = due_ms <= now_ms ? 0 : due_ms - now_ms;
+		evpipe__waiter_wait(producer->waiter, wait_ms);
+	}
+}
+
+static int step_of(void *object, int64_t *next_due_ms)
+{
+	evpipe_producer *producer = object;
+	*next_due_ms = INT64_MAX;
+	return *producer->in_parent && run_round(producer, next_due_ms) == EVPIPE_OK;
+}
+
+evpipe_err evpipe_producer_step(evpipe_producer *producer)
+{
+	int64_t due_ms;
+	if (!producer || !producer->stepped)
+		return EVPIPE_EINVAL;
+	return *producer->in_parent ? run_round(producer, &due_ms) : EVPIPE_EFORKED;
+}
+
+/* True if something may have changed. */
+static int wait_or_step_locked(evpipe_producer *producer, int64_t left_ms)
+{
+	int64_t due_ms;
+	if (!producer->stepped) {
+		evpipe__monitor_wait_locked(producer->monitor, left_ms);
+		return left_ms > 0;
+	}
+	evpipe__monitor_unlock(producer->monitor);
+	int any = run_round(producer, &due_ms) == EVPIPE_OK;
+	evpipe__monitor_lock(producer->monitor);
+	return any;
+}
+
+static int is_behind(const evpipe_producer *producer, uint64_t position)
+{
+	return (int64_t)(position - evpipe__journal_tail(producer->journal)) > 0;
+}
+
+/* Until everything before `position` is done with, or the state is not `state` any more. */
+static evpipe_err flush_locked(evpipe_producer *producer, uint64_t position, uint32_t timeout_ms, enum state state)
+{
+	int64_t until_ms = now_of(producer) + timeout_ms, left_ms = timeout_ms;
+
+	producer->flushes++;
+	if (producer->waiter)
+		evpipe__waiter_wake(producer->waiter);
+	while (producer->state == state && is_behind(producer, position) && left_ms >= 0 && wait_or_step_locked(producer, left_ms))
+		left_ms = until_ms - now_of(producer);
+	producer->flushes--;
+	if (producer->state != state)
+		return EVPIPE_ECLOSED;
+	return is_behind(producer, position) ? EVPIPE_ETIMEOUT : EVPIPE_OK;
+}
+
+evpipe_err evpipe_producer_flush(evpipe_producer *producer, uint32_t timeout_ms)
+{
+	if (!producer)
+		return EVPIPE_EINVAL;
+	if (!*producer->in_parent)
+		return EVPIPE_EFORKED;
+	evpipe__monitor_lock(producer->monitor);
+	evpipe_err err = flush_locked(producer, evpipe__journal_head(producer->journal), timeout_ms, OPEN);
+	evpipe__monitor_unlock(producer->monitor);
+	return err;
+}
+
+/* ---- life ---- */
+
+static size_t journal_size_of(const evpipe_config *config)
+{
+	return (size_t)evpipe_config_number(config, NULL, "journal.size");
+}
+
+static evpipe_err open_journal(evpipe_producer *producer, evpipe_error *error)
+{
+	const char *durability = evpipe_config_text(producer->config, NULL, "journal.durability");
+	if (durability && strcmp(durability, "memory") != 0)
+		return evpipe__fail(error, EVPIPE_ENOTSUP, "journal.durability = %s: this version has 'memory' alone", durability);
+	producer->event_max = (size_t)evpipe_config_number(producer->config, NULL, "event.max");
+	size_t capacity = journal_size_of(producer->config);
+	if (capacity < 4 * producer->event_max)
+		return evpipe__fail(error, EVPIPE_ECONFIG,
+		                    "journal.size = %zu bytes is less than four events of event.max (%zu bytes): enlarge the one or "
+		                    "lower the other",
+		                    capacity, producer->event_max);
+	producer->region_size = evpipe__journal_region_size(capacity);
+	evpipe_err err = evpipe__region_new(&producer->region, producer->region_size);
+	if (!err)
+		err = evpipe__journal_new(&producer->journal, producer->region, capacity,
+		                          producer->runtime->random(producer->runtime->ctx), 0);
+	return err ? evpipe__fail(error, err, "journal.size = %zu bytes: %s", capacity, evpipe_strerror(err)) : EVPIPE_OK;
+}
+
+static evpipe_err open_pump(evpipe_producer *producer, evpipe_error *error)
+{
+	evpipe_transport_setup transport = {
+		.size = sizeof transport,
+		.roles = EVPIPE_ROLE_SEND,
+		.memory_max = journal_size_of(producer->config),
+		.runtime = producer->runtime,
+	};
+	evpipe_err err = evpipe__settings_open_transport(producer->config, &transport, &producer->ops, &producer->transport, error);
+	if (err)
+		return err;
+	evpipe__pump_setup setup = {
+		.journal = producer->journal,
+		.ops = producer->ops,
+		.transport = producer->transport,
+		.config = producer->config,
+		.runtime = producer->runtime,
+		.log = producer->config->log,
+		.rejected = producer->config->rejected,
+		.rejected_ctx = producer->config->rejected_ctx,
+	};
+	return evpipe__pump_new(&producer->pump, &setup, error);
+}
+
+static evpipe_err start(evpipe_producer *producer, evpipe_error *error)
+{
+	if (producer->runtime->enrol) {
+		producer->stepper = (evpipe_stepper){.object = producer, .step = step_of};
+		producer->runtime->enrol(producer->runtime->ctx, &producer->stepper);
+		return EVPIPE_OK;
+	}
+	if (producer->stepped)
+		return EVPIPE_OK;
+	evpipe_err err = evpipe__waiter_new(&producer->waiter);
+	int        fd = producer->ops->fd ? producer->ops->fd(producer->transport) : -1;
+	if (!err && fd >= 0)
+		err = evpipe__waiter_add(producer->waiter, fd);
+	if (!err)
+		err = evpipe__thread_new(&producer->thread, run_pump, producer);
+	return err ? evpipe__fail(error, err, "the pump's thread could not be started: %s", evpipe_strerror(err)) : EVPIPE_OK;
+}
+
+evpipe_err evpipe_producer_new(evpipe_producer **out, const evpipe_config *config, evpipe_error *error)
+{
+	if (!out || !config)
+		return evpipe__fail_plain(error, EVPIPE_EINVAL);
+	evpipe_producer *producer = evpipe__calloc(1, sizeof *producer);
+	if (!producer)
+		return evpipe__fail_plain(error, EVPIPE_ENOMEM);
+
+	evpipe_config *copy = NULL;
+	evpipe_err     err = evpipe__settings_copy_checked(&copy, config, error);
+	if (err)
+		goto out;
+	producer->config = copy;
+	producer->runtime = evpipe__settings_runtime(copy);
+	producer->stepped = producer->runtime->enrol || !evpipe_config_number(copy, NULL, "pump.thread");
+	err = evpipe__monitor_new(&producer->monitor);
+	if (!err)
+		err = evpipe__fork_guard_new(&producer->in_parent);
+	if (err) {
+		evpipe__fail_plain(error, err);
+		goto out;
+	}
+	err = open_journal(producer, error);
+	if (!err)
+		err = open_pump(producer, error);
+	if (!err)
+		err = start(producer, error);
+out:
+	if (err)
+		evpipe_producer_free(producer);
+	else
+		*out = producer;
+	return err;
+}
+
+/* From now on the pump and the transport are the caller's alone. */
+static void end_pump(evpipe_producer *producer)
+{
+	evpipe__monitor_lock(producer->monitor);
+	while (producer->turn_taken)
+		evpipe__monitor_wait_locked(producer->monitor, TURN_MS);
+	producer->state = CLOSED;
+	evpipe__monitor_unlock(producer->monitor);
+	if (producer->waiter)
+		evpipe__waiter_wake(producer->waiter);
+	evpipe__thread_join(producer->thread);
+	producer->thread = NULL;
+}
+
+/* Who has reserved room in the journal is copying an event, and does nothing else. */
+static void wait_until_published(evpipe_producer *producer)
+{
+	uint64_t position = evpipe__journal_tail(producer->journal);
+	evpipe__monitor_lock(producer->monitor);
+	while (!evpipe__journal_is_published(producer->journal, &position))
+		evpipe__monitor_wait_locked(producer->monitor, 1);
+	evpipe__monitor_unlock(producer->monitor);
+}
+
+evpipe_err evpipe_producer_close(evpipe_producer *producer, uint32_t timeout_ms, uint64_t *left)
+{
+	if (!producer)
+		return EVPIPE_EINVAL;
+	if (!*producer->in_parent)
+		return EVPIPE_EFORKED;
+	int64_t until_ms = now_of(producer) + timeout_ms;
+	evpipe__monitor_lock(producer->monitor);
+	int opened = producer->state == OPEN;
+	if (opened) {
+		/* Sealing refuses new reservations; the head is then final. */
+		evpipe__journal_seal(producer->journal);
+		producer->state = CLOSING;
+		evpipe__monitor_notify_locked(producer->monitor);
+		flush_locked(producer, evpipe__journal_head(producer->journal), timeout_ms, CLOSING);
+	}
+	evpipe__monitor_unlock(producer->monitor);
+	if (!opened)
+		return EVPIPE_ECLOSED;
+
+	end_pump(producer);
+	wait_until_published(producer);
+	int64_t rest_ms = until_ms - now_of(producer);
+	producer->ops->close(producer->transport, rest_ms > 0 ? (uint32_t)rest_ms : 0);
+	evpipe__pump_finish(producer->pump);
+	evpipe_stats stats = {.size = sizeof stats};
+	evpipe_producer_stats(producer, &stats);
+	if (left)
+		*left = stats.pending;
+	return stats.pending ? EVPIPE_ETIMEOUT : EVPIPE_OK;
+}
+
+void evpipe_producer_stats(evpipe_producer *producer, evpipe_stats *stats)
+{
+	evpipe_stats full = {.size = sizeof full};
+	evpipe__pump_stats(producer->pump, &full);
+	full.accepted = evpipe__journal_accepted(producer->journal);
+	full.pending = full.accepted - full.sent - full.rejected;
+	full.refused = atomic_load_explicit(&producer->refused, memory_order_relaxed);
+	size_t size = stats->size < sizeof full ? stats->size : sizeof full;
+	full.size = stats->size;
+	memcpy(stats, &full, size);
+}
+
+void evpipe_producer_error(evpipe_producer *producer, evpipe_error *error)
+{
+	if (!*producer->in_parent) {
+		evpipe__fail_plain(error, EVPIPE_EFORKED);
+		return;
+	}
+	evpipe__monitor_lock(producer->monitor);
+	*error = producer->error;
+	evpipe__monitor_unlock(producer->monitor);
+}
+
+void evpipe_producer_free(evpipe_producer *producer)
+{
+	if (!producer)
+		return;
+	int ours = producer->in_parent && *producer->in_parent;
+	if (producer->pump && ours)
+		evpipe_producer_close(producer, 0, NULL);
+	if (producer->stepper.object)
+		producer->runtime->leave(producer->runtime->ctx, &producer->stepper);
+	/* In a child of fork, pump, transport and monitor may be in the middle of what the parent's threads were doing: they are left alone. */
+	if (ours) {
+		evpipe__pump_free(producer->pump);
+		if (producer->transport)
+			producer->ops->free(producer->transport);
+	}
+	if (ours || !producer->in_parent)
+		evpipe__monitor_free(producer->monitor);
+	evpipe__waiter_free(producer->waiter);
+	evpipe__journal_free(producer->journal);
+	evpipe__region_free(producer->region, producer->region_size);
+	evpipe__fork_guard_free(producer->in_parent);
+	evpipe_config_free((evpipe_config *)(uintptr_t)producer->config);
+	evpipe__free(producer);
+}

@@ -1,0 +1,382 @@
+#include "pump.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "envelope.h"
+#include "errors.h"
+#include "memory.h"
+#include "timestamp.h"
+
+/* A round ends after so many sends, so that reports are taken, too. */
+#define SENDS_A_ROUND 1000
+
+#define RESEND_DELAY_MIN_MS 50
+#define RESEND_DELAY_MAX_MS 5000
+#define TOPIC_RETRY_MS 5000
+
+/* How far from now a record's timestamp may be. Kafka's brokers refuse what is further ahead, since 4.0 and unless configured otherwise. */
+#define FAR_MS 3600000
+
+struct evpipe__pump {
+	evpipe__pump_setup setup;
+	char              *topic;
+	int                envelope; /* index of the choice: compact, cloudevents, payload */
+	char              *source;
+	char              *type; /* event.type */
+	evpipe__buffer     header;
+	evpipe_topic_spec  spec;
+
+	enum { TOPIC_UNKNOWN, TOPIC_ASKED, TOPIC_READY } topic_state;
+	int64_t      topic_retry_ms;
+	uint64_t     cursor; /* the first record that may have to be sent */
+	int64_t      resend_at_ms;
+	int64_t      resend_delay_ms;
+	evpipe_error error;
+
+	/* Written by who steps, read by any thread. */
+	_Atomic uint64_t sent, rejected, resent;
+};
+
+enum { ENVELOPE_COMPACT, ENVELOPE_CLOUDEVENTS, ENVELOPE_PAYLOAD };
+
+/* The headers of a record: the application's, and at most this many of ours. */
+#define OWN_HEADERS_MAX 9
+#define HEADERS_MAX (32 + OWN_HEADERS_MAX)
+
+evpipe_err evpipe__pump_new(evpipe__pump **out, const evpipe__pump_setup *setup, evpipe_error *error)
+{
+	const evpipe_config *config = setup->config;
+	evpipe__pump        *pump = evpipe__calloc(1, sizeof *pump);
+	if (!pump)
+		return evpipe__fail_plain(error, EVPIPE_ENOMEM);
+	pump->setup = *setup;
+	pump->topic = evpipe__strdup(evpipe_config_text(config, NULL, "topic.name"));
+	pump->source = evpipe__strdup(evpipe_config_text(config, NULL, "event.source"));
+	pump->type = evpipe__strdup(evpipe_config_text(config, NULL, "event.type"));
+	if (!pump->topic || !pump->source || !pump->type) {
+		evpipe__pump_free(pump);
+		return evpipe__fail_plain(error, EVPIPE_ENOMEM);
+	}
+	pump->envelope = (int)evpipe_config_number(config, NULL, "envelope");
+	evpipe__buffer_init(&pump->header, EVPIPE__ENVELOPE_MAX);
+	pump->spec = (evpipe_topic_spec){
+		.size = sizeof pump->spec,
+		.name = pump->topic,
+		.partitions = (int32_t)evpipe_config_number(config, NULL, "topic.partitions"),
+		.replication = (int16_t)evpipe_config_number(config, NULL, "topic.replication"),
+		.retention_ms = evpipe_config_number(config, NULL, "topic.retention"),
+		.create = evpipe_config_number(config, NULL, "topic.create") == 0,
+	};
+	pump->cursor = evpipe__journal_tail(setup->journal);
+	*out = pump;
+	return EVPIPE_OK;
+}
+
+void evpipe__pump_free(evpipe__pump *pump)
+{
+	if (!pump)
+		return;
+	evpipe__buffer_release(&pump->header);
+	evpipe__free(pump->topic);
+	evpipe__free(pump->source);
+	evpipe__free(pump->type);
+	evpipe__free(pump);
+}
+
+/* There is one writer. Release: what was accepted before it was sent is seen to be. */
+static void count(_Atomic uint64_t *counter)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_release);
+}
+
+static void note_error(evpipe__pump *pump, evpipe_err code, const char *what, const char *text)
+{
+	char quoted[256];
+	evpipe__fail(&pump->error, code, "%s: %s", what, text ? text : evpipe_strerror(code));
+	evpipe__log_line(&pump->setup.log, EVPIPE_LOG_WARN, "event=producer_trouble code=%s text=%s", evpipe_err_name(code),
+	                 evpipe__log_quote(quoted, sizeof quoted, pump->error.text));
+}
+
+/* ---- building a record ---- */
+
+static evpipe_header text_header(const char *name, const char *text)
+{
+	return (evpipe_header){.name = name, .value = text, .value_len = strlen(text)};
+}
+
+static int64_t wall_ms(const evpipe__pump *pump)
+{
+	return pump->setup.runtime->wall_ms(pump->setup.runtime->ctx);
+}
+
+/*
+ * A broker deletes records by their timestamp, so one that carried an old event's own time could be gone before it was read; and it refuses those
+ * that are far ahead. Such a record is of now, and the event's time travels in its envelope. Where there is none, an old event keeps
+ * its time: it has no other place.
+ */
+static int is_of_now(const evpipe__pump *pump, const evpipe_event *event)
+{
+	int64_t age_ms = wall_ms(pump) - event->time_ms;
+	return age_ms < -FAR_MS || (age_ms > FAR_MS && pump->envelope != ENVELOPE_PAYLOAD);
+}
+
+static evpipe_err compact_header(evpipe__pump *pump, const evpipe_event *event, const char *id, evpipe_header *header)
+{
+	evpipe__envelope envelope;
+	evpipe__envelope_init(&envelope);
+	envelope.destination = event->destination;
+	envelope.id = id;
+	envelope.type = event->type;
+	envelope.content_type = event->content_type;
+	envelope.time_ms = is_of_now(pump, event) ? event->time_ms : 0;
+	evpipe__buffer_clear(&pump->header);
+	evpipe_err err = evpipe__envelope_write(&envelope, &pump->header);
+	if (!err)
+		*header = (evpipe_header){EVPIPE__ENVELOPE_HEADER, pump->header.data, pump->header.len};
+	return err;
+}
+
+struct record_texts {
+	char id[40];
+	char time[32];
+};
+
+/* The binary binding of CloudEvents 1.0 for Kafka; the destination travels as an extension attribute. */
+static size_t cloudevents_headers(evpipe__pump *pump, const evpipe_event *event, const char *id, struct record_texts *texts,
+                                  evpipe_header *out)
+{
+	size_t count = 0;
+	evpipe__rfc3339(event->time_ms, texts->time);
+	out[count++] = text_header("ce_specversion", "1.0");
+	out[count++] = text_header("ce_id", id);
+	out[count++] = text_header("ce_source", pump->source);
+	out[count++] = text_header("ce_type", event->type ? event->type : pump->type);
+	out[count++] = text_header("ce_time", texts->time);
+	out[count++] = text_header("ce_destination", event->destination);
+	out[count++] = text_header("content-type", event->content_type ? event->content_type : "application/json");
+	return count;
+}
+
+/* At least so many hex digits. printf takes as long for two numbers as all the rest that is done for an event. */
+static char *put_hex(char *to, uint64_t number, unsigned digits)
+{
+	while (digits < 16 && number >> 4 * digits)
+		digits++;
+	for (unsigned i = digits; i-- > 0; number >>= 4)
+		to[i] = "0123456789abcdef"[number & 15];
+	return to + digits;
+}
+
+static evpipe_err build_record(evpipe__pump *pump, const evpipe__journal_entry *entry, evpipe_record *record,
+                               evpipe_header *headers, struct record_texts *texts)
+{
+	const evpipe_event *event = &entry->event;
+	const char         *id = event->id;
+	size_t              count = 0;
+
+	if (!id) {
+		/* A nonce for the journal and a position in it: unique without asking anybody. */
+		char *end = put_hex(texts->id, evpipe__journal_nonce(pump->setup.journal), 16);
+		*end++ = '-';
+		end = put_hex(end, entry->position, 1);
+		*end = '\0';
+		id = texts->id;
+	}
+	if (pump->envelope == ENVELOPE_COMPACT) {
+		evpipe_err err = compact_header(pump, event, id, &headers[count]);
+		if (err)
+			return err;
+		count++;
+	} else if (pump->envelope == ENVELOPE_CLOUDEVENTS) {
+		count = cloudevents_headers(pump, event, id, texts, headers);
+	}
+	memcpy(headers + count, event->headers, event->headers_count * sizeof *headers);
+	*record = (evpipe_record){.topic = pump->topic,
+	                          .partition = EVPIPE_PARTITION_ANY,
+	                          .key = event->key,
+	                          .key_len = event->key_len,
+	                          .value = event->data,
+	                          .value_len = event->data_len,
+	                          .headers = headers,
+	                          .headers_count = count + event->headers_count,
+	                          .timestamp_ms = is_of_now(pump, event) ? wall_ms(pump) : event->time_ms};
+	return EVPIPE_OK;
+}
+
+/* ---- what became of a record ---- */
+
+static void reject(evpipe__pump *pump, uint64_t position, evpipe_err why, const char *text)
+{
+	evpipe__journal_entry entry;
+	evpipe__journal_read(pump->setup.journal, position, &entry);
+	count(&pump->rejected);
+	note_error(pump, why, "an event was rejected", text);
+	if (pump->setup.rejected)
+		pump->setup.rejected(pump->setup.rejected_ctx, &entry.event, why, text ? text : evpipe_strerror(why));
+	evpipe__journal_done(pump->setup.journal, position);
+}
+
+/* Of the event. Everything else may be mended, a topic that is gone or not allowed among it. */
+static int never(evpipe_err err)
+{
+	return err == EVPIPE_ETOOLARGE || err == EVPIPE_EINVAL || err == EVPIPE_EFORMAT;
+}
+
+/* Nothing is sent for a while, longer each time. Of many that failed together, one is told of. */
+static void put_off(evpipe__pump *pump, int64_t now_ms, evpipe_err err, const char *text)
+{
+	if (pump->resend_at_ms > now_ms)
+		return;
+	note_error(pump, err, "sending again", text);
+	pump->resend_delay_ms = pump->resend_delay_ms ? 2 * pump->resend_delay_ms : RESEND_DELAY_MIN_MS;
+	if (pump->resend_delay_ms > RESEND_DELAY_MAX_MS)
+		pump->resend_delay_ms = RESEND_DELAY_MAX_MS;
+	pump->resend_at_ms = now_ms + pump->resend_delay_ms;
+}
+
+static void on_sent(evpipe__pump *pump, const evpipe_transport_event *event, int64_t now_ms)
+{
+	if (event->outcome == EVPIPE_PERSISTED) {
+		evpipe__journal_done(pump->setup.journal, event->token);
+		count(&pump->sent);
+		pump->resend_delay_ms = 0;
+		pump->error.code = EVPIPE_OK;
+		return;
+	}
+	if (event->outcome == EVPIPE_NOT && never(event->err)) {
+		reject(pump, event->token, event->err, event->text);
+		return;
+	}
+	/* Not there, or perhaps not: again, from the lowest such record on, in order. */
+	evpipe__journal_untake(pump->setup.journal, event->token);
+	if (event->token < pump->cursor)
+		pump->cursor = event->token;
+	count(&pump->resent);
+	put_off(pump, now_ms, event->err, event->text);
+}
+
+static void on_topic(evpipe__pump *pump, const evpipe_transport_event *event, int64_t now_ms)
+{
+	char quoted[256];
+	if (event->err) {
+		note_error(pump, event->err, pump->topic, event->text);
+		pump->topic_state = TOPIC_UNKNOWN;
+		pump->topic_retry_ms = now_ms + TOPIC_RETRY_MS;
+		return;
+	}
+	if (event->text)
+		evpipe__log_line(&pump->setup.log, EVPIPE_LOG_WARN, "event=topic_differs topic=%s text=%s", pump->topic,
+		                 evpipe__log_quote(quoted, sizeof quoted, event->text));
+	pump->topic_state = TOPIC_READY;
+	pump->error.code = EVPIPE_OK;
+}
+
+static int take_events(evpipe__pump *pump, int64_t now_ms)
+{
+	evpipe_transport_event event;
+	char                   quoted[256];
+	int                    any = 0;
+
+	while (pump->setup.ops->poll(pump->setup.transport, EVPIPE_POLL_NO_RECORDS, &event) == EVPIPE_OK) {
+		any = 1;
+		switch (event.type) {
+		case EVPIPE_TRANSPORT_SENT:
+			on_sent(pump, &event, now_ms);
+			break;
+		case EVPIPE_TRANSPORT_TOPIC:
+			on_topic(pump, &event, now_ms);
+			break;
+		case EVPIPE_TRANSPORT_NOTICE:
+			if (event.err && event.text)
+				evpipe__fail(&pump->error, event.err, "%s", event.text);
+			evpipe__log_line(&pump->setup.log, event.level, "event=transport text=%s",
+			                 evpipe__log_quote(quoted, sizeof quoted, event.text ? event.text : ""));
+			break;
+		default:
+			break;
+		}
+	}
+	return any;
+}
+
+/* ---- sending ---- */
+
+static int send_events(evpipe__pump *pump, int64_t now_ms)
+{
+	evpipe__journal_entry entry;
+	evpipe_header         headers[HEADERS_MAX];
+	struct record_texts   texts;
+	evpipe_record         record;
+	int                   sends = 0;
+
+	for (; sends < SENDS_A_ROUND && evpipe__journal_next(pump->setup.journal, &pump->cursor, &entry); sends++) {
+		evpipe_err err = build_record(pump, &entry, &record, headers, &texts);
+		if (!err)
+			err = pump->setup.ops->send(pump->setup.transport, &record, entry.position);
+		if (err == EVPIPE_EAGAIN)
+			break;
+		if (err && !never(err)) {
+			put_off(pump, now_ms, err, NULL);
+			break;
+		}
+		if (err)
+			reject(pump, entry.position, err, NULL);
+		else
+			pump->cursor = evpipe__journal_take(pump->setup.journal, entry.position);
+	}
+	return sends;
+}
+
+static int ask_for_topic(evpipe__pump *pump, int64_t now_ms)
+{
+	if (pump->topic_state != TOPIC_UNKNOWN || now_ms < pump->topic_retry_ms)
+		return 0;
+	evpipe_err err = pump->setup.ops->ensure_topic(pump->setup.transport, &pump->spec);
+	if (err == EVPIPE_ENOTSUP) {
+		pump->topic_state = TOPIC_READY; /* a broker without topics to look after */
+	} else if (err) {
+		note_error(pump, err, pump->topic, NULL);
+		pump->topic_retry_ms = now_ms + TOPIC_RETRY_MS;
+	} else {
+		pump->topic_state = TOPIC_ASKED;
+	}
+	return 1;
+}
+
+int evpipe__pump_step(evpipe__pump *pump, int64_t now_ms, int64_t *next_due_ms)
+{
+	int any = ask_for_topic(pump, now_ms);
+	any |= take_events(pump, now_ms);
+	int may_send = pump->topic_state == TOPIC_READY && now_ms >= pump->resend_at_ms;
+	int sends = may_send ? send_events(pump, now_ms) : 0;
+	any |= sends > 0;
+	any |= evpipe__journal_reclaim(pump->setup.journal);
+
+	/* After a full round there may be more; otherwise what comes is looked for, not waited for. */
+	int64_t due = sends == SENDS_A_ROUND ? now_ms : pump->setup.ops->next_due(pump->setup.transport);
+	if (pump->topic_state == TOPIC_UNKNOWN && pump->topic_retry_ms < due)
+		due = pump->topic_retry_ms;
+	if (pump->topic_state == TOPIC_READY && pump->resend_at_ms > now_ms && pump->resend_at_ms < due)
+		due = pump->resend_at_ms;
+	*next_due_ms = due;
+	return any;
+}
+
+void evpipe__pump_finish(evpipe__pump *pump)
+{
+	take_events(pump, 0);
+	evpipe__journal_reclaim(pump->setup.journal);
+}
+
+void evpipe__pump_stats(const evpipe__pump *pump, evpipe_stats *stats)
+{
+	stats->sent = atomic_load_explicit(&pump->sent, memory_order_acquire);
+	stats->rejected = atomic_load_explicit(&pump->rejected, memory_order_acquire);
+	stats->resent = atomic_load_explicit(&pump->resent, memory_order_acquire);
+}
+
+const evpipe_error *evpipe__pump_error(const evpipe__pump *pump)
+{
+	return &pump->error;
+}
