@@ -64,7 +64,11 @@ typedef enum evpipe_verdict {
 typedef struct evpipe_answer {
 	const evpipe_batch   *batch;
 	evpipe_verdict        verdict;
-	const evpipe_verdict *each;     /* with EVPIPE_VERDICT_EACH: one of the first four for each event */
+	/*
+	 * With EVPIPE_VERDICT_EACH: one of the first four for each event. FORMAT for some and RETRY for all others, without a status and not
+	 * unknown, says that nothing was posted because of those: the core submits the others at once, and it was no attempt.
+	 */
+	const evpipe_verdict *each;
 	int                   status;   /* as HTTP's, or 0 if there was none */
 	const char           *text;     /* one line for people: what went wrong; NULL or "" if nothing did. The core cuts it at 1 KiB */
 	int                   unknown;  /* true: it may have been stored (a time-out, a lost connection) */
@@ -111,7 +115,7 @@ typedef struct evpipe_sink_ops {
 	size_t (*memory)(void *self);
 
 	/*
-	 * Optional. Give up all batches: each one submitted and not yet answered is answered by the polls that follow (RETRY,
+	 * Optional for a sink that answers each batch by the next poll. Give up all batches: each one submitted and not yet answered is answered by the polls that follow (RETRY,
 	 * unknown if it may have arrived).
 	 */
 	void (*cancel)(void *self);

@@ -5,7 +5,9 @@
  * records, one at a time and in any order; a transport that keeps offsets uses the frontier below, which turns that into a commit
  * position and settled ranges beyond it, and a transport that acknowledges one by one does just that.
  *
- * One instance belongs to one producer or one worker. All calls come from that one's thread, wake aside. Only close may wait.
+ * One instance belongs to one producer or one worker, whose calls come one at a time, each seeing what those before it did, but not all from
+ * one thread: whoever makes the owner opens it, a pump's thread or any that flushes steps it, another may close and free it. Only wake
+ * may come in between. Only close may wait.
  * The conformance suite (tests/conformance) is the contract in code: it names no transport, and a new one passes it.
  */
 #ifndef EVPIPE_TRANSPORT_H
@@ -62,7 +64,7 @@ typedef enum evpipe_transport_event_type {
 typedef enum evpipe_outcome {
 	EVPIPE_PERSISTED, /* the broker has it, as safe as was asked for */
 	EVPIPE_POSSIBLY,  /* it may have it */
-	EVPIPE_NOT        /* it has not. err's class says whether trying again makes sense */
+	EVPIPE_NOT        /* it has not. ETOOLARGE, EINVAL, EFORMAT: never as it is; anything else may be mended, and is sent again */
 } evpipe_outcome;
 
 /* Borrowed until the next call of poll. */
@@ -143,7 +145,8 @@ typedef struct evpipe_transport_ops {
 
 	/*
 	 * Queue a copy; `token` comes back with its SENT event. Records of one partition are persisted in the order of the calls that returned
-	 * 0. EAGAIN: no room, come again later with this same record. ETOOLARGE, ETOPIC, EINVAL: never as it is (no SENT event comes).
+	 * 0; no SENT event comes of others. EAGAIN: no room, come again later with this same record. ETOOLARGE, EINVAL, EFORMAT: never as it
+	 * is. Anything else (ETOPIC, EDENIED, ENOMEM): not until something is mended.
 	 */
 	evpipe_err (*send)(void *self, const evpipe_record *record, uint64_t token);
 
@@ -211,16 +214,34 @@ EVPIPE_EXPORT evpipe_err evpipe_config_use_transport(evpipe_config *config, cons
 EVPIPE_EXPORT evpipe_err evpipe_transport_find(const evpipe_transport_ops **out, const char *url, evpipe_error *error);
 
 /*
- * A transport that injects faults into another one; docs and script format: docs/faults.md. To be used as
- * evpipe_config_use_transport(config, evpipe_transport_fault(), &(evpipe_fault_plan){...}).
+ * A transport that injects faults into another one, to break a pipeline on purpose; docs/faults.md has the format of the script. With a
+ * seed and no script, a mix of faults is drawn; with a script, its rates are. The same seed and the same calls give the same faults.
  */
 typedef struct evpipe_fault_plan {
 	size_t                      size;
-	const evpipe_transport_ops *ops; /* the transport inside, and its arg */
+	const evpipe_transport_ops *ops; /* the transport inside, and its arg; NULL: the one of transport.url */
 	void                       *arg;
 	const char                 *script; /* NULL: none */
 	uint64_t                    seed;   /* 0: only the script */
 } evpipe_fault_plan;
+
+#ifdef __cplusplus
+#define EVPIPE_FAULT_PLAN_INIT {sizeof(evpipe_fault_plan)}
+#else
+#define EVPIPE_FAULT_PLAN_INIT {.size = sizeof(evpipe_fault_plan)}
+#endif
+
+/*
+ * Put faults around the transport that `config` uses so far: one that was handed in (a test broker's is), else that of transport.url.
+ * Sets ops and arg of the plan, which must outlive what is made from the configuration. ECONFIG names the line of the script and what is wrong
+ * with it; EINVAL.
+ */
+EVPIPE_EXPORT evpipe_err evpipe_config_use_faults(evpipe_config *config, evpipe_fault_plan *plan, evpipe_error *error);
+
+/*
+ * The same by hand: evpipe_config_use_transport(config, evpipe_transport_fault(), &plan). A bad script is found when a producer or a
+ * worker is made.
+ */
 EVPIPE_EXPORT const evpipe_transport_ops *evpipe_transport_fault(void);
 
 /* ---- for transports that keep offsets ---------------------------------------------------------------------------------- */

@@ -4,12 +4,47 @@ include_HEADERS += libevpipe/evpipe.h libevpipe/evpipe-runtime.h libevpipe/evpip
 noinst_LTLIBRARIES += libevpipe-core.la libevpipe-all.la
 lib_LTLIBRARIES += libevpipe.la
 
-libevpipe_core_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(INIH_CFLAGS)
-libevpipe_core_la_LIBADD = $(JANSSON_LIBS) $(INIH_LIBS)
+libevpipe_core_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+libevpipe_core_la_LIBADD = $(JANSSON_LIBS)
 libevpipe_core_la_SOURCES = \
+	libevpipe/assign.c \
+	libevpipe/batch.c libevpipe/batch.h \
+	libevpipe/breaker.c libevpipe/breaker.h \
 	libevpipe/buffer.c libevpipe/buffer.h \
+	libevpipe/check.c \
+	libevpipe/config.c \
+	libevpipe/destinations.c \
+	libevpipe/envelope.c libevpipe/envelope.h \
 	libevpipe/errors.c libevpipe/errors.h \
-	libevpipe/memory.c libevpipe/memory.h
+	libevpipe/event.c libevpipe/event.h \
+	libevpipe/foreign.c libevpipe/foreign.h \
+	libevpipe/frontier.c \
+	libevpipe/forms.c libevpipe/forms.h \
+	libevpipe/ini.c libevpipe/ini.h \
+	libevpipe/intake.c \
+	libevpipe/journal.c libevpipe/journal.h \
+	libevpipe/lanes.c \
+	libevpipe/load.c \
+	libevpipe/log.c libevpipe/log.h \
+	libevpipe/memory.c libevpipe/memory.h \
+	libevpipe/pipeline.c libevpipe/pipeline.h \
+	libevpipe/partitioner.c \
+	libevpipe/platform.c libevpipe/platform.h \
+	libevpipe/posting.c \
+	libevpipe/producer.c \
+	libevpipe/properties.c libevpipe/properties.h \
+	libevpipe/pump.c libevpipe/pump.h \
+	libevpipe/router.c \
+	libevpipe/settings.c libevpipe/settings.h \
+	libevpipe/show.c \
+	libevpipe/sink.c libevpipe/sink.h \
+	libevpipe/suggest.c libevpipe/suggest.h \
+	libevpipe/tiers.c libevpipe/tiers.h \
+	libevpipe/timers.c libevpipe/timers.h \
+	libevpipe/timestamp.c libevpipe/timestamp.h \
+	libevpipe/values.c libevpipe/values.h \
+	libevpipe/verdicts.c \
+	libevpipe/worker.c
 
 libevpipe_all_la_SOURCES =
 libevpipe_all_la_LIBADD = libevpipe-core.la

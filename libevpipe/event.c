@@ -1,0 +1,152 @@
+#include "event.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "memory.h"
+
+/* Headers that are the envelope's, not the application's. */
+static int is_ours(const evpipe_header *header)
+{
+	return strcmp(header->name, EVPIPE__ENVELOPE_HEADER) == 0 || strncmp(header->name, "ce_", 3) == 0 ||
+	       strcmp(header->name, "content-type") == 0;
+}
+
+static char *put(char **to, const void *bytes, size_t len)
+{
+	char *start = *to;
+	if (len)
+		memcpy(start, bytes, len);
+	*to = start + len;
+	return start;
+}
+
+static char *put_text(char **to, const char *text)
+{
+	return put(to, text, strlen(text) + 1);
+}
+
+static size_t headers_size(const evpipe_record *record, size_t *count)
+{
+	size_t size = 0;
+	*count = 0;
+	for (size_t i = 0; i < record->headers_count; i++) {
+		if (is_ours(&record->headers[i]))
+			continue;
+		size += strlen(record->headers[i].name) + 1 + record->headers[i].value_len;
+		(*count)++;
+	}
+	return size + *count * sizeof(evpipe_header);
+}
+
+static void put_headers(evpipe__event *event, const evpipe_record *record, evpipe_header *headers, char **to)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < record->headers_count; i++) {
+		const evpipe_header *header = &record->headers[i];
+		if (is_ours(header))
+			continue;
+		headers[count].name = put_text(to, header->name);
+		headers[count].value = header->value ? put(to, header->value, header->value_len) : NULL;
+		headers[count].value_len = header->value ? header->value_len : 0;
+		count++;
+	}
+	event->delivery.headers = headers;
+	event->delivery.headers_count = count;
+}
+
+evpipe_err evpipe__event_new(evpipe__event **out, const evpipe_record *record, const evpipe__envelope *envelope,
+                             const char *default_type)
+{
+	char        made_id[320];
+	const char *id = envelope->id;
+	const char *type = envelope->type ? envelope->type : default_type;
+	const char *content_type = envelope->content_type ? envelope->content_type : "application/json";
+
+	if (!id || !*id) {
+		/* Where it lies is the one thing about a foreign record that is stable and unique. */
+		snprintf(made_id, sizeof made_id, "%s-%d-%lld", record->topic, (int)record->partition, (long long)record->offset);
+		id = made_id;
+	}
+	size_t headers_count;
+	size_t size = sizeof(evpipe__event) + headers_size(record, &headers_count) + strlen(id) + strlen(type) +
+	              strlen(content_type) + 3 + record->key_len + record->value_len +
+	              (envelope->origin_topic ? strlen(envelope->origin_topic) + 1 : 0) +
+	              (envelope->error ? strlen(envelope->error) + 1 : 0);
+	evpipe__event *event = evpipe__malloc(size);
+	if (!event)
+		return EVPIPE_ENOMEM;
+	memset(event, 0, sizeof *event);
+
+	evpipe_header *headers = (evpipe_header *)(event + 1);
+	char          *to = (char *)(headers + headers_count);
+	put_headers(event, record, headers, &to);
+	event->delivery.id = put_text(&to, id);
+	event->delivery.type = put_text(&to, type);
+	event->delivery.content_type = put_text(&to, content_type);
+	event->delivery.key = record->key ? put(&to, record->key, record->key_len) : NULL;
+	event->delivery.key_len = record->key ? record->key_len : 0;
+	event->delivery.data = record->value ? put(&to, record->value, record->value_len) : NULL;
+	event->delivery.data_len = record->value ? record->value_len : 0;
+	event->delivery.time_ms = envelope->time_ms ? envelope->time_ms : record->timestamp_ms;
+	event->delivery.attempt = envelope->attempt;
+
+	event->size = (uint32_t)size;
+	event->offset = record->offset;
+	event->parks = envelope->parks;
+	event->first_ms = envelope->first_ms;
+	event->status = envelope->status;
+	event->origin_topic = envelope->origin_topic ? put_text(&to, envelope->origin_topic) : NULL;
+	event->origin_partition = envelope->origin_topic ? envelope->origin_partition : record->partition;
+	event->origin_offset = envelope->origin_topic ? envelope->origin_offset : record->offset;
+	event->error = envelope->error ? put_text(&to, envelope->error) : NULL;
+	*out = event;
+	return EVPIPE_OK;
+}
+
+void evpipe__event_free(evpipe__event *event)
+{
+	if (!event)
+		return;
+	evpipe__note_release(event->note);
+	evpipe__free(event);
+}
+
+void evpipe__event_free_list(struct evpipe__event_list *list)
+{
+	evpipe__event *event;
+	while ((event = TAILQ_FIRST(list))) {
+		TAILQ_REMOVE(list, event, link);
+		evpipe__event_free(event);
+	}
+}
+
+/* ---- why it failed ---- */
+
+evpipe__note *evpipe__note_new(const char *text)
+{
+	size_t        len = text ? strnlen(text, EVPIPE__ENVELOPE_ERROR_MAX) : 0;
+	evpipe__note *note = len ? evpipe__malloc(sizeof *note + len + 1) : NULL;
+	if (!note)
+		return NULL;
+	note->refs = 1;
+	memcpy(note->text, text, len);
+	note->text[len] = '\0';
+	return note;
+}
+
+void evpipe__note_release(evpipe__note *note)
+{
+	if (note && --note->refs == 0)
+		evpipe__free(note);
+}
+
+void evpipe__event_failed(evpipe__event *event, int status, evpipe__note *note)
+{
+	if (note)
+		note->refs++;
+	evpipe__note_release(event->note);
+	event->note = note;
+	event->status = status;
+	event->error = note ? note->text : NULL;
+}

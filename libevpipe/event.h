@@ -1,0 +1,66 @@
+/*
+ * event.h: an event in a worker, from its record until it is settled: one piece of memory with all it needs.
+ */
+#ifndef EVPIPE_EVENT_H
+#define EVPIPE_EVENT_H
+
+#include <evpipe-sink.h>
+#include <evpipe-transport.h>
+#include <sys/queue.h>
+
+#include "envelope.h"
+
+struct evpipe__destination;
+
+typedef struct evpipe__event {
+	evpipe_delivery delivery; /* first, so that what a sink sees is the event itself */
+	TAILQ_ENTRY(evpipe__event) link;
+	struct evpipe__destination *destination; /* NULL: on its way to the dead letters without one */
+	evpipe_assignment           assignment;  /* the record to settle */
+	int64_t                     offset;
+	uint32_t                    size; /* bytes it holds */
+	uint32_t                    hash; /* of the key, to choose a lane by */
+	int64_t                     arrived_ms; /* monotonic */
+
+	/* As its envelope says, or as it will say. */
+	uint32_t    parks;
+	int64_t     first_ms;
+	const char *origin_topic; /* NULL: the record's own, see origin_partition and origin_offset */
+	int32_t     origin_partition;
+	int64_t     origin_offset;
+	int         status;
+	const char *error; /* its own, or the note's; NULL: none */
+	struct evpipe__note *note;
+
+	/* Where it is being handed over to: see router.h. */
+	int16_t       target;
+	uint8_t       parked;
+	uint8_t       failed_hand_overs;
+	evpipe_reason reason;
+} evpipe__event;
+
+TAILQ_HEAD(evpipe__event_list, evpipe__event);
+
+/*
+ * A copy of a record. The envelope gives destination (not kept here), id, type, and history; absent ones are filled from the defaults, an absent id
+ * from topic, partition and offset. ENOMEM.
+ */
+evpipe_err evpipe__event_new(evpipe__event **out, const evpipe_record *record, const evpipe__envelope *envelope,
+                             const char *default_type);
+void       evpipe__event_free(evpipe__event *event);
+void       evpipe__event_free_list(struct evpipe__event_list *list);
+
+/* Why a post failed: one text for all events of its batch. */
+typedef struct evpipe__note {
+	size_t refs;
+	char   text[];
+} evpipe__note;
+
+/* A copy, cut at EVPIPE__ENVELOPE_ERROR_MAX, with one reference. NULL for no text or "", and when memory is short: that costs the text alone. */
+evpipe__note *evpipe__note_new(const char *text);
+void          evpipe__note_release(evpipe__note *note);
+
+/* The last post failed. Takes a reference of its own; note may be NULL. */
+void evpipe__event_failed(evpipe__event *event, int status, evpipe__note *note);
+
+#endif

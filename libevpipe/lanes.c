@@ -1,0 +1,393 @@
+/*
+ * Where events wait in order. A key belongs to one lane, and with order = key a lane has one post in flight, so that a key's events arrive in
+ * order without anything being kept for each key. When a destination has a backlog, its lanes double, and what is pending moves to the new
+ * ones. A new lane may not post before what the old ones have in flight, or have to post again, is done.
+ */
+#include "errors.h"
+#include "memory.h"
+#include "pipeline.h"
+
+/* A post is worth another lane when this many batches wait for each. */
+#define BACKLOG_BATCHES 2
+
+static void on_timer(void *owner)
+{
+	evpipe__lane_refresh(owner);
+}
+
+evpipe_err evpipe__lanes_new(struct evpipe__lanes **out, evpipe__destination *destination, unsigned count)
+{
+	struct evpipe__lanes *lanes = evpipe__calloc(1, sizeof *lanes + count * sizeof lanes->lane[0]);
+	if (!lanes)
+		return EVPIPE_ENOMEM;
+	for (; lanes->count < count; lanes->count++) {
+		evpipe__lane *lane = &lanes->lane[lanes->count];
+		lane->destination = destination;
+		lane->index = lanes->count;
+		TAILQ_INIT(&lane->pending);
+		TAILQ_INIT(&lane->again);
+		if (evpipe__timer_init(&destination->pipeline->timers, &lane->timer, on_timer, lane) != EVPIPE_OK) {
+			evpipe__lanes_free(lanes);
+			return EVPIPE_ENOMEM;
+		}
+	}
+	*out = lanes;
+	return EVPIPE_OK;
+}
+
+void evpipe__lanes_free(struct evpipe__lanes *lanes)
+{
+	if (!lanes)
+		return;
+	for (unsigned i = 0; i < lanes->count; i++) {
+		evpipe__lane *lane = &lanes->lane[i];
+		evpipe__event_free_list(&lane->pending);
+		evpipe__batch_free_list(&lane->again);
+		if (lane->is_ready)
+			TAILQ_REMOVE(&lane->destination->ready, lane, ready_link);
+		evpipe__timer_release(&lane->destination->pipeline->timers, &lane->timer);
+	}
+	evpipe__free(lanes);
+}
+
+/* ---- how many ---- */
+
+static int is_empty(const evpipe__lane *lane)
+{
+	return !lane->posting && TAILQ_EMPTY(&lane->pending) && TAILQ_EMPTY(&lane->again);
+}
+
+/* A key in lane j of n is in lane j mod m of m, where m divides n: two lanes share keys if they agree modulo the smaller number. */
+static int waits_for_old(const evpipe__lane *lane)
+{
+	const evpipe__destination *destination = lane->destination;
+	if (!destination->old || lane < destination->lanes->lane || lane >= destination->lanes->lane + destination->lanes->count)
+		return 0;
+	const struct evpipe__lanes *old = destination->old;
+	unsigned smaller = old->count < destination->lanes->count ? old->count : destination->lanes->count;
+	for (unsigned i = lane->index % smaller; i < old->count; i += smaller)
+		if (!is_empty(&old->lane[i]))
+			return 1;
+	return 0;
+}
+
+static int drop_old(evpipe__destination *destination)
+{
+	if (!destination->old)
+		return 1;
+	for (unsigned i = 0; i < destination->old->count; i++)
+		if (!is_empty(&destination->old->lane[i]))
+			return 0;
+	evpipe__lanes_free(destination->old);
+	destination->old = NULL;
+	return 1;
+}
+
+static unsigned lanes_max(const evpipe__destination *destination)
+{
+	unsigned max = 1;
+	while (2 * max <= destination->in_flight_max)
+		max *= 2;
+	return max;
+}
+
+static void append(evpipe__lane *lane, evpipe__event *event)
+{
+	TAILQ_INSERT_TAIL(&lane->pending, event, link);
+	lane->count++;
+	lane->bytes += event->delivery.data_len;
+}
+
+static evpipe__event *take_pending(evpipe__lane *lane)
+{
+	evpipe__event *event = TAILQ_FIRST(&lane->pending);
+	TAILQ_REMOVE(&lane->pending, event, link);
+	lane->count--;
+	lane->bytes -= event->delivery.data_len;
+	return event;
+}
+
+static evpipe__lane *lane_for(struct evpipe__lanes *lanes, const evpipe__event *event)
+{
+	return &lanes->lane[event->hash & (lanes->count - 1)];
+}
+
+/* Each event moves as often as lanes double, which is seldom. */
+static void change(evpipe__destination *destination, unsigned count)
+{
+	struct evpipe__lanes *lanes;
+	if (evpipe__lanes_new(&lanes, destination, count) != EVPIPE_OK)
+		return; /* it works with those it has */
+	destination->old = destination->lanes;
+	destination->lanes = lanes;
+	for (unsigned i = 0; i < destination->old->count; i++) {
+		evpipe__lane *lane = &destination->old->lane[i];
+		while (lane->count) {
+			evpipe__event *event = take_pending(lane);
+			append(lane_for(lanes, event), event);
+		}
+	}
+	drop_old(destination);
+}
+
+int evpipe__lanes_adapt(evpipe__destination *destination)
+{
+	if (!destination->pipeline->ordered || !drop_old(destination))
+		return 0;
+	const struct evpipe__lanes *lanes = destination->lanes;
+	if (lanes->count > 1 && !destination->posting && destination->held == 0) {
+		change(destination, 1);
+		return 1;
+	}
+	/* Asked when a post has just ended: all the others are out, too. */
+	if (lanes->count >= lanes_max(destination) || destination->posting + 1 < lanes->count)
+		return 0;
+	size_t waiting = 0;
+	for (unsigned i = 0; i < lanes->count; i++)
+		waiting += lanes->lane[i].count;
+	if (waiting < (size_t)BACKLOG_BATCHES * lanes->count * destination->events_max)
+		return 0;
+	change(destination, 2 * lanes->count);
+	return 1;
+}
+
+/* ---- whether a lane may post ---- */
+
+static size_t bytes_max(const evpipe__destination *destination)
+{
+	if (destination->bytes_limit && destination->pipeline->now_ms < destination->bytes_limit_until_ms &&
+	    destination->bytes_limit < destination->bytes_max)
+		return destination->bytes_limit;
+	return destination->bytes_max;
+}
+
+/* When what is pending wants to be posted; now or before: at once. */
+static int64_t pending_due(const evpipe__lane *lane)
+{
+	const evpipe__destination *destination = lane->destination;
+	if (TAILQ_EMPTY(&lane->pending))
+		return INT64_MAX;
+	if (lane->count >= destination->events_max || lane->bytes >= bytes_max(destination) ||
+	    destination->pipeline->state == EVPIPE__STOPPING)
+		return INT64_MIN;
+	return TAILQ_FIRST(&lane->pending)->arrived_ms + destination->linger_ms;
+}
+
+/* When the lane may post next, as far as it goes; INT64_MAX: not before something happens to it. */
+static int64_t lane_due(const evpipe__lane *lane)
+{
+	const evpipe__batch *again = TAILQ_FIRST(&lane->again);
+	int                  ordered = lane->destination->pipeline->ordered;
+	if ((ordered && lane->posting) || waits_for_old(lane))
+		return INT64_MAX;
+	int64_t due = again ? again->not_before_ms : INT64_MAX;
+	if (again && ordered)
+		return due;
+	int64_t pending = pending_due(lane);
+	return pending < due ? pending : due;
+}
+
+static void set_ready(evpipe__lane *lane, int ready)
+{
+	evpipe__destination *destination = lane->destination;
+	if (ready == lane->is_ready)
+		return;
+	lane->is_ready = ready;
+	if (ready)
+		TAILQ_INSERT_TAIL(&destination->ready, lane, ready_link);
+	else
+		TAILQ_REMOVE(&destination->ready, lane, ready_link);
+}
+
+void evpipe__lane_refresh(evpipe__lane *lane)
+{
+	evpipe__pipeline *pipeline = lane->destination->pipeline;
+	int64_t           due = lane_due(lane);
+
+	set_ready(lane, due <= pipeline->now_ms);
+	if (lane->is_ready || due == INT64_MAX)
+		evpipe__timer_stop(&pipeline->timers, &lane->timer);
+	else if (!evpipe__timer_is_set(&lane->timer) || lane->timer.due_ms != due)
+		evpipe__timer_set(&pipeline->timers, &lane->timer, due);
+	if (lane->is_ready)
+		evpipe__posting_activate(lane->destination);
+}
+
+void evpipe__lanes_refresh(evpipe__destination *destination)
+{
+	struct evpipe__lanes *const sets[] = {destination->old, destination->lanes};
+	for (int s = 0; s < 2; s++)
+		for (unsigned i = 0; sets[s] && i < sets[s]->count; i++)
+			evpipe__lane_refresh(&sets[s]->lane[i]);
+}
+
+/* ---- in and out ---- */
+
+void evpipe__lanes_add(evpipe__destination *destination, evpipe__event *event)
+{
+	evpipe__lane *lane = lane_for(destination->lanes, event);
+	int           was_empty = lane->count == 0;
+
+	append(lane, event);
+	/* In between, nothing changes for the lane. */
+	if (was_empty || (!lane->is_ready && pending_due(lane) == INT64_MIN))
+		evpipe__lane_refresh(lane);
+}
+
+void evpipe__lane_posted(evpipe__lane *lane)
+{
+	evpipe__destination *destination = lane->destination;
+	lane->posting--;
+	destination->posting--;
+	if (destination->old || evpipe__lanes_adapt(destination)) {
+		drop_old(destination);
+		evpipe__lanes_refresh(destination);
+	} else {
+		evpipe__lane_refresh(lane);
+	}
+	/* Other lanes may have stepped back for want of room in the pool: this is the answer they wait for. */
+	evpipe__posting_activate(destination);
+	evpipe__destination_rest(destination);
+}
+
+void evpipe__lane_repost(evpipe__lane *lane, evpipe__batch *batch)
+{
+	TAILQ_INSERT_HEAD(&lane->again, batch, link);
+	evpipe__lane_refresh(lane);
+}
+
+static evpipe__batch *batch_of_pending(evpipe__lane *lane)
+{
+	evpipe__destination *destination = lane->destination;
+	evpipe__pipeline    *pipeline = destination->pipeline;
+	size_t               count = lane->count < destination->events_max ? lane->count : destination->events_max;
+	size_t               most = bytes_max(destination);
+	evpipe__batch       *batch;
+	evpipe__event       *event;
+
+	if (evpipe__batch_new(&batch, destination->name, count) != EVPIPE_OK)
+		return NULL;
+	while (batch->public.count < count && (event = TAILQ_FIRST(&lane->pending))) {
+		if (batch->public.count && batch->public.bytes + event->delivery.data_len > most)
+			break;
+		take_pending(lane);
+		/* Its partition may be somebody else's by now, who will deliver it. */
+		if (evpipe__intake_partition(pipeline, event))
+			evpipe__batch_add(batch, event);
+		else
+			evpipe__pipeline_end(pipeline, event, EVPIPE__END_RELINQUISHED);
+	}
+	batch->lane = lane;
+	if (batch->public.count)
+		return batch;
+	evpipe__batch_free(batch);
+	return NULL;
+}
+
+/* Leave out what is somebody else's by now. NULL if nothing is left. */
+static evpipe__batch *without_gone(evpipe__pipeline *pipeline, evpipe__batch *batch)
+{
+	size_t count = batch->public.count;
+	batch->public.count = batch->public.bytes = 0;
+	for (size_t i = 0; i < count; i++) {
+		evpipe__event *event = batch->events[i];
+		if (evpipe__intake_partition(pipeline, event))
+			evpipe__batch_add(batch, event);
+		else
+			evpipe__pipeline_end(pipeline, event, EVPIPE__END_RELINQUISHED);
+	}
+	if (batch->public.count)
+		return batch;
+	evpipe__batch_free(batch);
+	return NULL;
+}
+
+static evpipe__batch *next_again(evpipe__lane *lane)
+{
+	evpipe__pipeline *pipeline = lane->destination->pipeline;
+	evpipe__batch    *batch = NULL, *first;
+	while (!batch && (first = TAILQ_FIRST(&lane->again)) && first->not_before_ms <= pipeline->now_ms) {
+		TAILQ_REMOVE(&lane->again, first, link);
+		batch = without_gone(pipeline, first);
+	}
+	return batch;
+}
+
+evpipe__batch *evpipe__lane_take(evpipe__lane *lane)
+{
+	evpipe__batch *batch = next_again(lane);
+	/* With order = key, what has to go again goes before what is pending. */
+	int may_pend = TAILQ_EMPTY(&lane->again) || !lane->destination->pipeline->ordered;
+	if (!batch && may_pend && lane->count)
+		batch = batch_of_pending(lane);
+	if (batch) {
+		lane->posting++;
+		lane->destination->posting++;
+	}
+	evpipe__lane_refresh(lane);
+	return batch;
+}
+
+/* ---- away ---- */
+
+static void divert_batch(evpipe__pipeline *pipeline, evpipe__batch *batch, int64_t wait_ms)
+{
+	for (size_t i = 0; i < batch->public.count; i++) {
+		/* One that waits for its quick retry has failed; a half has not been posted as it is. */
+		if (batch->quick_retries)
+			evpipe__router_retry(pipeline, batch->events[i], wait_ms);
+		else
+			evpipe__router_park(pipeline, batch->events[i], wait_ms);
+	}
+	evpipe__batch_free(batch);
+}
+
+static void divert_lane(evpipe__lane *lane, int64_t wait_ms, int64_t before_ms)
+{
+	evpipe__pipeline *pipeline = lane->destination->pipeline;
+	evpipe__batch    *batch;
+
+	while (before_ms == INT64_MAX && (batch = TAILQ_FIRST(&lane->again))) {
+		TAILQ_REMOVE(&lane->again, batch, link);
+		divert_batch(pipeline, batch, wait_ms);
+	}
+	while (lane->count && TAILQ_FIRST(&lane->pending)->arrived_ms < before_ms) {
+		evpipe__event *event = take_pending(lane);
+		if (evpipe__intake_partition(pipeline, event))
+			evpipe__router_park(pipeline, event, wait_ms);
+		else
+			evpipe__pipeline_end(pipeline, event, EVPIPE__END_RELINQUISHED);
+	}
+	evpipe__lane_refresh(lane);
+}
+
+static void divert(evpipe__destination *destination, int64_t wait_ms, int64_t before_ms)
+{
+	struct evpipe__lanes *const sets[] = {destination->old, destination->lanes};
+	for (int s = 0; s < 2; s++)
+		for (unsigned i = 0; sets[s] && i < sets[s]->count; i++)
+			divert_lane(&sets[s]->lane[i], wait_ms, before_ms);
+}
+
+void evpipe__lanes_divert(evpipe__destination *destination, int64_t wait_ms)
+{
+	divert(destination, wait_ms, INT64_MAX);
+}
+
+void evpipe__lanes_divert_old(evpipe__destination *destination, int64_t before_ms)
+{
+	divert(destination, 0, before_ms);
+}
+
+int64_t evpipe__lanes_oldest_ms(const evpipe__destination *destination)
+{
+	const struct evpipe__lanes *const sets[] = {destination->old, destination->lanes};
+	int64_t                           oldest = INT64_MAX;
+	for (int s = 0; s < 2; s++)
+		for (unsigned i = 0; sets[s] && i < sets[s]->count; i++) {
+			const evpipe__event *first = TAILQ_FIRST(&sets[s]->lane[i].pending);
+			if (first && first->arrived_ms < oldest)
+				oldest = first->arrived_ms;
+		}
+	return oldest;
+}

@@ -1,0 +1,415 @@
+#include "pipeline.h"
+
+#include <stdio.h>
+
+#include "errors.h"
+#include "memory.h"
+
+/* How often destinations that are slow are looked for. */
+#define SWEEP_MS 1000
+
+/* What a pipeline may hold of events at the least, however small worker.memory_max is. */
+#define EVENTS_MEMORY_MIN (1024 * 1024)
+
+static void on_sweep(void *owner);
+
+static void on_hand_over_again(void *owner)
+{
+	(void)owner; /* that it is not set any more lets the router go on */
+}
+
+static void on_stuck_again(void *owner)
+{
+	evpipe__router_unstick(owner);
+}
+
+static void on_sink_again(void *owner)
+{
+	evpipe__pipeline *pipeline = owner;
+	pipeline->sink_is_full = 0;
+}
+
+static evpipe_err init_timers(evpipe__pipeline *pipeline)
+{
+	evpipe_err err = evpipe__timer_init(&pipeline->timers, &pipeline->sweep, on_sweep, pipeline);
+	if (!err)
+		err = evpipe__timer_init(&pipeline->timers, &pipeline->hand_over_again, on_hand_over_again, pipeline);
+	if (!err)
+		err = evpipe__timer_init(&pipeline->timers, &pipeline->stuck_again, on_stuck_again, pipeline);
+	if (!err)
+		err = evpipe__timer_init(&pipeline->timers, &pipeline->sink_again, on_sink_again, pipeline);
+	return err;
+}
+
+static evpipe_err read_settings(evpipe__pipeline *pipeline)
+{
+	const evpipe_config *config = pipeline->setup.config;
+	size_t               memory_max = (size_t)evpipe_config_number(config, NULL, "worker.memory_max");
+	size_t               transport_max = pipeline->setup.transport_memory_max;
+
+	pipeline->events_memory_max =
+		memory_max > transport_max + EVENTS_MEMORY_MIN ? memory_max - transport_max : EVENTS_MEMORY_MIN;
+	pipeline->ordered = evpipe_config_number(config, NULL, "order") == 0;
+	pipeline->in_flight_max = (unsigned)evpipe_config_number(config, NULL, "sink.in_flight_max");
+	pipeline->drain_ms = evpipe_config_number(config, NULL, "worker.drain_timeout");
+	pipeline->quick_max = (uint32_t)evpipe_config_number(config, NULL, "retry.quick_max");
+	pipeline->quick_min_ms = evpipe_config_number(config, NULL, "retry.quick_delay_min");
+	pipeline->quick_max_ms = evpipe_config_number(config, NULL, "retry.quick_delay_max");
+	pipeline->age_max_ms = evpipe_config_number(config, NULL, "retry.age_max");
+	pipeline->topic = evpipe__strdup(evpipe_config_text(config, NULL, "topic.name"));
+	pipeline->type = evpipe__strdup(evpipe_config_text(config, NULL, "event.type"));
+	if (!pipeline->topic || !pipeline->type)
+		return EVPIPE_ENOMEM;
+	return evpipe__tiers_init(&pipeline->tiers, config);
+}
+
+evpipe_err evpipe__pipeline_new(evpipe__pipeline **out, const evpipe__pipeline_setup *setup, evpipe_error *error)
+{
+	evpipe__pipeline *pipeline = evpipe__calloc(1, sizeof *pipeline);
+	if (!pipeline)
+		return evpipe__fail_plain(error, EVPIPE_ENOMEM);
+	pipeline->setup = *setup;
+	pipeline->now_ms = setup->runtime->mono_ms(setup->runtime->ctx);
+	TAILQ_INIT(&pipeline->active);
+	TAILQ_INIT(&pipeline->idle);
+	TAILQ_INIT(&pipeline->to_hand_over);
+	TAILQ_INIT(&pipeline->handed_over);
+	TAILQ_INIT(&pipeline->stuck);
+	TAILQ_INIT(&pipeline->posted);
+	evpipe__timers_init(&pipeline->timers);
+	evpipe__buffer_init(&pipeline->header, EVPIPE__ENVELOPE_MAX);
+	evpipe_err err = read_settings(pipeline);
+	if (!err)
+		err = init_timers(pipeline);
+	if (err) {
+		evpipe__pipeline_free(pipeline);
+		return evpipe__fail_plain(error, err);
+	}
+	*out = pipeline;
+	return EVPIPE_OK;
+}
+
+void evpipe__pipeline_free(evpipe__pipeline *pipeline)
+{
+	if (!pipeline)
+		return;
+	evpipe__event_free_list(&pipeline->to_hand_over);
+	evpipe__event_free_list(&pipeline->handed_over);
+	evpipe__event_free_list(&pipeline->stuck);
+	evpipe__batch_free_list(&pipeline->posted);
+	while (pipeline->destinations)
+		evpipe__destination_free(pipeline->destinations);
+	evpipe__intake_release(pipeline);
+	evpipe__timer_release(&pipeline->timers, &pipeline->sweep);
+	evpipe__timer_release(&pipeline->timers, &pipeline->hand_over_again);
+	evpipe__timer_release(&pipeline->timers, &pipeline->stuck_again);
+	evpipe__timer_release(&pipeline->timers, &pipeline->sink_again);
+	evpipe__timers_release(&pipeline->timers);
+	evpipe__tiers_release(&pipeline->tiers);
+	evpipe__buffer_release(&pipeline->header);
+	evpipe__free(pipeline->topic);
+	evpipe__free(pipeline->type);
+	evpipe__free(pipeline);
+}
+
+/* ---- what the files share ---- */
+
+int64_t evpipe__pipeline_jitter(evpipe__pipeline *pipeline, int64_t least_ms, int64_t most_ms)
+{
+	if (most_ms <= least_ms)
+		return least_ms;
+	uint64_t range = (uint64_t)(most_ms - least_ms) + 1;
+	return least_ms + (int64_t)(pipeline->setup.runtime->random(pipeline->setup.runtime->ctx) % range);
+}
+
+int evpipe__pipeline_is_starving(const evpipe__pipeline *pipeline)
+{
+	size_t max = pipeline->events_memory_max;
+	return pipeline->held >= max - max / 8 && pipeline->posting < pipeline->in_flight_max && !TAILQ_EMPTY(&pipeline->idle);
+}
+
+int64_t evpipe__pipeline_wall_ms(const evpipe__pipeline *pipeline)
+{
+	return pipeline->setup.runtime->wall_ms(pipeline->setup.runtime->ctx);
+}
+
+static void count_end(evpipe__pipeline *pipeline, const evpipe__event *event, evpipe__end end)
+{
+	evpipe_destination_stats  unknown = {0};
+	evpipe_destination_stats *of_it = event->destination ? &event->destination->stats : &unknown;
+
+	switch (end) {
+	case EVPIPE__END_DELIVERED:
+		pipeline->stats.delivered++;
+		of_it->delivered++;
+		break;
+	case EVPIPE__END_RETRIED:
+		pipeline->stats.retried[event->target]++;
+		pipeline->stats.parked += event->parked;
+		of_it->retried++;
+		of_it->parked += event->parked;
+		break;
+	case EVPIPE__END_DEAD:
+		pipeline->stats.dead_lettered[event->reason]++;
+		of_it->dead_lettered++;
+		break;
+	case EVPIPE__END_SKIPPED:
+		pipeline->stats.skipped++;
+		break;
+	case EVPIPE__END_RELINQUISHED:
+		pipeline->stats.relinquished++;
+		break;
+	}
+}
+
+void evpipe__pipeline_end(evpipe__pipeline *pipeline, evpipe__event *event, evpipe__end end)
+{
+	evpipe__partition *partition = evpipe__intake_partition(pipeline, event);
+
+	count_end(pipeline, event, end);
+	pipeline->stats.in_flight--;
+	pipeline->held -= event->size;
+	if (event->destination)
+		evpipe__destination_lets_go(event->destination, event);
+	if (partition) {
+		if (end != EVPIPE__END_RELINQUISHED)
+			pipeline->setup.transport_ops->settle(pipeline->setup.transport, partition->assignment, event->offset);
+		evpipe__intake_settled(pipeline, partition);
+	}
+	evpipe__event_free(event);
+}
+
+/* ---- one round ---- */
+
+/*
+ * What of a hoard has waited for longer than the first tier would make it wait goes there. (That parts it from later events of its keys: only
+ * when others starve.)
+ */
+static void on_sweep(void *owner)
+{
+	evpipe__pipeline    *pipeline = owner;
+	evpipe__destination *destination, *next;
+	int64_t              patience_ms = pipeline->tiers.delays_ms[0];
+
+	if (pipeline->state != EVPIPE__RUNNING || !evpipe__pipeline_is_starving(pipeline))
+		return;
+	HASH_ITER(hh, pipeline->destinations, destination, next) {
+		if (evpipe__destination_hoards(destination, patience_ms))
+			evpipe__lanes_divert_old(destination, pipeline->now_ms - destination->linger_ms - patience_ms);
+	}
+}
+
+static void name_topic(const evpipe__pipeline *pipeline, size_t which, evpipe_topic_spec *spec)
+{
+	size_t               tiers = pipeline->tiers.count;
+	const evpipe_config *config = pipeline->setup.config;
+	*spec = (evpipe_topic_spec){
+		.size = sizeof *spec,
+		.name = which < tiers ? pipeline->tiers.topics[which] : which == tiers ? pipeline->topic : pipeline->tiers.dead_topic,
+		.partitions = (int32_t)evpipe_config_number(config, NULL, "topic.partitions"),
+		.replication = (int16_t)evpipe_config_number(config, NULL, "topic.replication"),
+		.retention_ms = evpipe_config_number(config, NULL, which == tiers + 1 ? "dead_letter.retention" : "topic.retention"),
+		.create = evpipe_config_number(config, NULL, "topic.create") == 0,
+	};
+}
+
+static evpipe_err subscribe(evpipe__pipeline *pipeline)
+{
+	const char *group = evpipe_config_text(pipeline->setup.config, NULL, "group.name");
+	char        retry_group[300];
+	evpipe_subscription main_topic = {
+		.size = sizeof main_topic, .group = group, .topics = (const char *const *)&pipeline->topic, .topics_count = 1};
+	evpipe_subscription tiers = {.size = sizeof tiers,
+	                             .group = retry_group,
+	                             .topics = (const char *const *)pipeline->tiers.topics,
+	                             .topics_count = pipeline->tiers.count,
+	                             .delayed = 1};
+
+	snprintf(retry_group, sizeof retry_group, "%s-retry", group);
+	evpipe_err err = pipeline->setup.transport_ops->subscribe(pipeline->setup.transport, &main_topic);
+	if (!err)
+		err = pipeline->setup.transport_ops->subscribe(pipeline->setup.transport, &tiers);
+	return err;
+}
+
+static void fail(evpipe__pipeline *pipeline, evpipe_err err, const char *what)
+{
+	pipeline->state = EVPIPE__FAILED;
+	evpipe__fail(&pipeline->error, err, "%s: %s", what, evpipe_strerror(err));
+}
+
+/* All topics there are, then the subscriptions. The transport goes on trying while its broker is away. */
+static int start(evpipe__pipeline *pipeline)
+{
+	size_t there = 0, count = pipeline->tiers.count + 2;
+	int    any = 0;
+
+	for (size_t i = 0; i < count && pipeline->state == EVPIPE__STARTING; i++) {
+		evpipe_topic_spec spec;
+		there += pipeline->topics[i].state == TOPIC_THERE;
+		if (pipeline->topics[i].state != TOPIC_TO_ASK)
+			continue;
+		name_topic(pipeline, i, &spec);
+		evpipe_err err = pipeline->setup.transport_ops->ensure_topic(pipeline->setup.transport, &spec);
+		if (err && err != EVPIPE_ENOTSUP && err != EVPIPE_EAGAIN)
+			fail(pipeline, err, spec.name);
+		if (err != EVPIPE_EAGAIN)
+			pipeline->topics[i].state = err ? TOPIC_THERE : TOPIC_ASKED;
+		any = 1;
+	}
+	if (pipeline->state != EVPIPE__STARTING || there < count)
+		return any;
+	evpipe_err err = subscribe(pipeline);
+	if (err) {
+		fail(pipeline, err, "subscribing");
+		return 1;
+	}
+	pipeline->state = EVPIPE__RUNNING;
+	pipeline->error.code = EVPIPE_OK;
+	evpipe__log_line(&pipeline->setup.log, EVPIPE_LOG_INFO, "event=subscribed topic=%s tiers=%zu", pipeline->topic,
+	                 pipeline->tiers.count);
+	return 1;
+}
+
+static void check_drained(evpipe__pipeline *pipeline)
+{
+	if (pipeline->state != EVPIPE__STOPPING)
+		return;
+	if (pipeline->stats.in_flight == 0)
+		pipeline->state = EVPIPE__DRAINED;
+	else if (pipeline->now_ms >= pipeline->stop_until_ms)
+		pipeline->state = EVPIPE__GAVE_UP;
+}
+
+static int64_t next_due(evpipe__pipeline *pipeline)
+{
+	const evpipe__pipeline_setup *setup = &pipeline->setup;
+	int64_t                       due = evpipe__timers_next(&pipeline->timers);
+	int64_t                       transport = setup->transport_ops->next_due(setup->transport);
+	int64_t                       sink = setup->sink_ops->next_due ? setup->sink_ops->next_due(setup->sink) : INT64_MAX;
+	due = transport < due ? transport : due;
+	due = sink < due ? sink : due;
+	if (pipeline->state == EVPIPE__STOPPING && pipeline->stop_until_ms < due)
+		due = pipeline->stop_until_ms;
+	return due;
+}
+
+static void note_memory(evpipe__pipeline *pipeline)
+{
+	const evpipe__pipeline_setup *setup = &pipeline->setup;
+	pipeline->stats.memory = pipeline->held + setup->transport_ops->memory(setup->transport) +
+	                         (setup->sink_ops->memory ? setup->sink_ops->memory(setup->sink) : 0);
+	if (pipeline->stats.memory > pipeline->stats.memory_max)
+		pipeline->stats.memory_max = pipeline->stats.memory;
+}
+
+int evpipe__pipeline_step(evpipe__pipeline *pipeline, int64_t *next_due_ms)
+{
+	int any = 0;
+
+	*next_due_ms = INT64_MAX;
+	if (pipeline->state >= EVPIPE__DRAINED)
+		return 0;
+	pipeline->now_ms = pipeline->setup.runtime->mono_ms(pipeline->setup.runtime->ctx);
+	if (pipeline->state == EVPIPE__STARTING)
+		any |= start(pipeline);
+	any |= evpipe__intake_step(pipeline);
+	any |= evpipe__timers_fire(&pipeline->timers, pipeline->now_ms) > 0;
+	any |= evpipe__posting_step(pipeline);
+	/* Building bodies took its time: what an answer asks for counts from now. */
+	pipeline->now_ms = pipeline->setup.runtime->mono_ms(pipeline->setup.runtime->ctx);
+	any |= evpipe__verdicts_step(pipeline);
+	any |= evpipe__posting_step(pipeline);
+	any |= evpipe__router_step(pipeline);
+	if (pipeline->held && !evpipe__timer_is_set(&pipeline->sweep))
+		evpipe__timer_set(&pipeline->timers, &pipeline->sweep, pipeline->now_ms + SWEEP_MS);
+	check_drained(pipeline);
+	note_memory(pipeline);
+	*next_due_ms = next_due(pipeline);
+	return any;
+}
+
+/* ---- stopping ---- */
+
+void evpipe__pipeline_stop(evpipe__pipeline *pipeline)
+{
+	evpipe__destination *destination, *next;
+
+	pipeline->now_ms = pipeline->setup.runtime->mono_ms(pipeline->setup.runtime->ctx);
+	if (pipeline->state == EVPIPE__STARTING) {
+		pipeline->state = EVPIPE__DRAINED;
+		return;
+	}
+	if (pipeline->state == EVPIPE__STOPPING)
+		pipeline->stop_until_ms = pipeline->now_ms;
+	if (pipeline->state != EVPIPE__RUNNING)
+		return;
+	pipeline->state = EVPIPE__STOPPING;
+	pipeline->stop_until_ms = pipeline->now_ms + pipeline->drain_ms;
+	evpipe__log_line(&pipeline->setup.log, EVPIPE_LOG_INFO, "event=stopping in_flight=%llu",
+	                 (unsigned long long)pipeline->stats.in_flight);
+	evpipe__intake_stop(pipeline);
+	/* What waits for its turn is posted now, what waits for a time goes to a tier. */
+	HASH_ITER(hh, pipeline->destinations, destination, next) {
+		if (evpipe__destination_wait(destination) > 0)
+			evpipe__lanes_divert(destination, evpipe__destination_wait(destination));
+		else
+			evpipe__lanes_refresh(destination);
+	}
+}
+
+void evpipe__pipeline_finish(evpipe__pipeline *pipeline)
+{
+	evpipe__intake_forget(pipeline);
+	while (evpipe__intake_step(pipeline))
+		;
+	pipeline->stats.relinquished += pipeline->stats.in_flight;
+	pipeline->stats.in_flight = 0;
+}
+
+/* ---- looking in ---- */
+
+evpipe__pipeline_state evpipe__pipeline_state_of(const evpipe__pipeline *pipeline)
+{
+	return pipeline->state;
+}
+
+const evpipe_error *evpipe__pipeline_error(const evpipe__pipeline *pipeline)
+{
+	return &pipeline->error;
+}
+
+static uint64_t lag_of(const evpipe__pipeline *pipeline)
+{
+	const evpipe_transport_ops *ops = pipeline->setup.transport_ops;
+	uint64_t                    lag = 0;
+	for (size_t i = 0; ops->lag && i < pipeline->partitions_count; i++) {
+		const evpipe__partition *partition = pipeline->partitions[i];
+		if (!partition || partition->state != PARTITION_OWNED)
+			continue;
+		int64_t records = ops->lag(pipeline->setup.transport, partition->assignment);
+		lag += records > 0 ? (uint64_t)records : 0;
+	}
+	return lag;
+}
+
+void evpipe__pipeline_stats(const evpipe__pipeline *pipeline, evpipe_stats *stats)
+{
+	*stats = pipeline->stats;
+	if (pipeline->state < EVPIPE__DRAINED)
+		stats->lag = lag_of(pipeline);
+}
+
+int evpipe__pipeline_each_destination(const evpipe__pipeline *pipeline, evpipe_destination_fn visit, void *ctx)
+{
+	evpipe__destination *destination, *next;
+	int                  stop = 0;
+	HASH_ITER(hh, pipeline->destinations, destination, next) {
+		evpipe_destination_stats stats = destination->stats;
+		stats.state = evpipe__destination_state(destination);
+		stop = visit(ctx, &stats);
+		if (stop)
+			break;
+	}
+	return stop;
+}

@@ -1,0 +1,293 @@
+/*
+ * pipeline.h: a worker without its facade: from polled records to settled ones. Sans-I/O: transport, sink, clocks and randomness are
+ * handed in, and whoever owns it calls step.
+ *
+ *   intake.c       records and assignments, as the transport gives them, tiers' heads that wait until they are due
+ *   destinations.c whose events they are: what is known of each destination, and whether it may be posted to
+ *   lanes.c        where events wait in order; from which batches are taken
+ *   posting.c      which destination posts next: deficit round robin
+ *   verdicts.c     what an answer means for each event
+ *   router.c       handing events over to retry tiers and dead letters
+ *   pipeline.c     life, one round, the ledger, stopping
+ */
+#ifndef EVPIPE_PIPELINE_H
+#define EVPIPE_PIPELINE_H
+
+#include <evpipe-sink.h>
+#include <evpipe-transport.h>
+#include <sys/queue.h>
+#include <uthash.h>
+
+#include "batch.h"
+#include "breaker.h"
+#include "event.h"
+#include "log.h"
+#include "tiers.h"
+#include "timers.h"
+
+typedef struct evpipe__pipeline    evpipe__pipeline;
+typedef struct evpipe__destination evpipe__destination;
+typedef struct evpipe__lane        evpipe__lane;
+
+/* What an owner hands in; all of it outlives the pipeline. */
+typedef struct evpipe__pipeline_setup {
+	const evpipe_config        *config;
+	const evpipe_runtime       *runtime;
+	const evpipe_transport_ops *transport_ops;
+	void                       *transport;
+	size_t                      transport_memory_max; /* its part of worker.memory_max */
+	const evpipe_sink_ops      *sink_ops;
+	void                       *sink;
+	evpipe__log                 log;
+} evpipe__pipeline_setup;
+
+/* ENOMEM. */
+evpipe_err evpipe__pipeline_new(evpipe__pipeline **out, const evpipe__pipeline_setup *setup, evpipe_error *error);
+/* The transport and the sink were told before (closed, cancelled): no call goes to them. */
+void       evpipe__pipeline_free(evpipe__pipeline *pipeline);
+
+typedef enum evpipe__pipeline_state {
+	EVPIPE__STARTING, /* topics are looked after */
+	EVPIPE__RUNNING,
+	EVPIPE__STOPPING, /* no more is taken; what is there is delivered or handed over */
+	EVPIPE__DRAINED,  /* nothing unsettled is left */
+	EVPIPE__GAVE_UP,  /* the time for draining was over */
+	EVPIPE__FAILED    /* see error */
+} evpipe__pipeline_state;
+
+/* One round; never waits. True if it did something. Times are the runtime's. */
+int evpipe__pipeline_step(evpipe__pipeline *pipeline, int64_t *next_due_ms);
+
+/* Begin to stop; a second call gives up at once. */
+void evpipe__pipeline_stop(evpipe__pipeline *pipeline);
+
+/* It is over (drained, given up, failed), and the transport was closed: take its last reports. What is left now is relinquished. */
+void evpipe__pipeline_finish(evpipe__pipeline *pipeline);
+
+evpipe__pipeline_state evpipe__pipeline_state_of(const evpipe__pipeline *pipeline);
+const evpipe_error    *evpipe__pipeline_error(const evpipe__pipeline *pipeline);
+void                   evpipe__pipeline_stats(const evpipe__pipeline *pipeline, evpipe_stats *stats);
+int evpipe__pipeline_each_destination(const evpipe__pipeline *pipeline, evpipe_destination_fn visit, void *ctx);
+
+/* ==== shared by the files above ==== */
+
+/* Events of a destination, in order; those of one key are in one lane. */
+struct evpipe__lane {
+	evpipe__destination       *destination;
+	unsigned                   index;
+	struct evpipe__event_list  pending;
+	size_t                     count, bytes; /* of pending */
+	struct evpipe__batch_list  again;        /* batches to post before anything pending: halves, quick retries */
+	unsigned                   posting;      /* posts in flight */
+	evpipe__timer              timer;        /* pending has lingered, or the first of again may go */
+	int                        is_ready;
+	TAILQ_ENTRY(evpipe__lane) ready_link;
+};
+
+struct evpipe__lanes {
+	unsigned     count; /* a power of two */
+	evpipe__lane lane[];
+};
+
+TAILQ_HEAD(evpipe__lane_list, evpipe__lane);
+
+struct evpipe__destination {
+	evpipe__pipeline *pipeline;
+	char             *name;
+	UT_hash_handle    hh;
+
+	/* Settings, as they stand for it. */
+	size_t                   events_max, bytes_max;
+	int64_t                  linger_ms;
+	unsigned                 in_flight_max;
+	evpipe__breaker_settings breaker_settings;
+
+	/* Whether it may be posted to. */
+	evpipe__breaker breaker;
+	int64_t         not_before_ms; /* Retry-After: monotonic; in the past: it may */
+	evpipe__timer   reopen;
+	unsigned        window;         /* posts at a time: halved when overloaded, grown by success */
+	unsigned        window_successes;
+	size_t          bytes_limit;    /* larger bodies were refused, until bytes_limit_until_ms */
+	int64_t         bytes_limit_until_ms;
+
+	/* What it has here. */
+	struct evpipe__lanes    *lanes;
+	struct evpipe__lanes    *old; /* those from before a change of their number, until their posts are done */
+	struct evpipe__lane_list ready;
+	unsigned                 posting; /* posts in flight */
+	size_t                   held;    /* bytes of its events */
+	int                      is_active;
+	TAILQ_ENTRY(evpipe__destination) active_link;
+	int64_t                  deficit; /* bytes it may still post this turn */
+	int                      is_idle; /* nothing in flight: in the list of those that may be forgotten */
+	int64_t                  idle_since_ms;
+	TAILQ_ENTRY(evpipe__destination) idle_link;
+
+	evpipe_destination_stats stats;
+};
+
+TAILQ_HEAD(evpipe__destination_list, evpipe__destination);
+
+/* A slot of the transport's. */
+typedef struct evpipe__partition {
+	evpipe__pipeline *pipeline;
+	enum { PARTITION_NONE = 0, PARTITION_OWNED, PARTITION_DRAINING } state;
+	evpipe_assignment assignment;
+	int               tier; /* -1: the main topic */
+	char             *topic;
+	int32_t           number;
+	uint64_t          unsettled;
+	evpipe__event    *head;  /* of a tier: the record that is not due yet; the partition is held meanwhile */
+	evpipe__timer     timer; /* the head is due, or draining has lasted long enough */
+} evpipe__partition;
+
+struct evpipe__pipeline {
+	evpipe__pipeline_setup setup;
+	evpipe__pipeline_state state;
+	evpipe_error           error;
+	int64_t                now_ms; /* of this round */
+	evpipe__timers         timers;
+	evpipe__tiers          tiers;
+
+	/* Settings. */
+	int     ordered; /* order = key */
+	char   *type;    /* event.type */
+	size_t  events_memory_max;
+	unsigned in_flight_max;
+	int64_t drain_ms;
+	uint32_t quick_max;
+	int64_t quick_min_ms, quick_max_ms;
+	int64_t age_max_ms;
+
+	/* Topics that are looked after before anything is subscribed to: the tiers', then the main one, then the dead letters'. */
+	struct {
+		enum { TOPIC_TO_ASK = 0, TOPIC_ASKED, TOPIC_THERE } state;
+	} topics[EVPIPE_TIERS_MAX + 2];
+	char *topic;
+
+	evpipe__partition **partitions; /* by slot */
+	size_t              partitions_count;
+
+	evpipe__destination            *destinations; /* a hash, by name */
+	struct evpipe__destination_list active;       /* with something to post, in turn */
+	struct evpipe__destination_list idle;         /* longest idle first */
+	evpipe__destination            *last;         /* the last event's */
+	evpipe__timer                   sweep;
+
+	struct evpipe__event_list to_hand_over; /* the transport had no room yet */
+	struct evpipe__event_list handed_over;  /* not acknowledged yet */
+	struct evpipe__event_list stuck;        /* refused for good even by the dead letters */
+	evpipe__timer             hand_over_again, stuck_again;
+	evpipe__buffer            header;
+
+	unsigned                  posting; /* posts in flight */
+	struct evpipe__batch_list posted;  /* these */
+	size_t                    held;    /* bytes of all events */
+	evpipe_stats stats;
+	int64_t      stop_until_ms;
+	int          sink_is_full; /* until an answer comes, or for a while */
+	evpipe__timer sink_again;
+	char         scratch[EVPIPE__ENVELOPE_MAX + 1];
+};
+
+/* ---- pipeline.c ---- */
+
+/* A random time between two. */
+int64_t evpipe__pipeline_jitter(evpipe__pipeline *pipeline, int64_t least_ms, int64_t most_ms);
+int64_t evpipe__pipeline_wall_ms(const evpipe__pipeline *pipeline);
+/*
+ * Room for events is short although posts could be made and some destinations have nothing here: theirs may well wait behind what is held. (When all have
+ * something to post, or all posts are out, taking more would not help anybody.)
+ */
+int evpipe__pipeline_is_starving(const evpipe__pipeline *pipeline);
+
+/* How an event ends; each settles its record, but the last. The event is gone. */
+typedef enum evpipe__end {
+	EVPIPE__END_DELIVERED,
+	EVPIPE__END_RETRIED,
+	EVPIPE__END_DEAD,
+	EVPIPE__END_SKIPPED,
+	EVPIPE__END_RELINQUISHED
+} evpipe__end;
+void evpipe__pipeline_end(evpipe__pipeline *pipeline, evpipe__event *event, evpipe__end end);
+
+/* ---- intake.c ---- */
+
+int  evpipe__intake_step(evpipe__pipeline *pipeline);
+void evpipe__intake_stop(evpipe__pipeline *pipeline); /* drops the tiers' heads */
+void evpipe__intake_forget(evpipe__pipeline *pipeline); /* all partitions: nothing is settled any more */
+void evpipe__intake_release(evpipe__pipeline *pipeline);
+/* The event's partition, or NULL if that was taken from us meanwhile. */
+evpipe__partition *evpipe__intake_partition(evpipe__pipeline *pipeline, const evpipe__event *event);
+void               evpipe__intake_settled(evpipe__pipeline *pipeline, evpipe__partition *partition);
+
+/* ---- destinations.c ---- */
+
+/* Find or make. NULL when memory is short. */
+evpipe__destination *evpipe__destination_get(evpipe__pipeline *pipeline, const char *name);
+void                 evpipe__destination_free(evpipe__destination *destination);
+/* In how many ms it may be posted to; 0: now, as far as breaker and Retry-After go. */
+int64_t     evpipe__destination_wait(const evpipe__destination *destination);
+int         evpipe__destination_may_post(const evpipe__destination *destination);
+const char *evpipe__destination_state(const evpipe__destination *destination);
+/* An event came or went. */
+void evpipe__destination_holds(evpipe__destination *destination, const evpipe__event *event);
+void evpipe__destination_lets_go(evpipe__destination *destination, const evpipe__event *event);
+/* With nothing here any more, it may be forgotten. */
+void evpipe__destination_rest(evpipe__destination *destination);
+/* What a post showed. */
+void evpipe__destination_succeeded(evpipe__destination *destination);
+void evpipe__destination_failed(evpipe__destination *destination);
+void evpipe__destination_overloaded(evpipe__destination *destination); /* fewer posts at a time */
+void evpipe__destination_refused(evpipe__destination *destination, const evpipe_answer *answer);
+void evpipe__destination_leave_alone(evpipe__destination *destination, int64_t ms);
+/* Nothing waits here for longer than the first tier would make it wait: that goes to a tier. */
+void evpipe__destination_wait_elsewhere(evpipe__destination *destination);
+/*
+ * It takes less than comes: it may have no more posts, holds more than is left for all others (as buffers are shared in a switch, Choudhury and
+ * Hahne 1998), and its oldest event has waited for longer than that beyond its linger.
+ */
+int evpipe__destination_hoards(const evpipe__destination *destination, int64_t patience_ms);
+
+/* ---- lanes.c ---- */
+
+/* One lane, empty. ENOMEM. */
+evpipe_err evpipe__lanes_new(struct evpipe__lanes **out, evpipe__destination *destination, unsigned count);
+void       evpipe__lanes_free(struct evpipe__lanes *lanes); /* what is in them is freed, too */
+void       evpipe__lanes_add(evpipe__destination *destination, evpipe__event *event);
+/* A post of the lane ended. */
+void evpipe__lane_posted(evpipe__lane *lane);
+void evpipe__lane_repost(evpipe__lane *lane, evpipe__batch *batch); /* before everything else of the lane */
+/* The next batch of a ready lane; NULL: there is none after all (or memory is short). */
+evpipe__batch *evpipe__lane_take(evpipe__lane *lane);
+void           evpipe__lane_refresh(evpipe__lane *lane);
+void           evpipe__lanes_refresh(evpipe__destination *destination);
+/* Hand everything that waits over to a tier, at or beyond wait_ms. */
+void evpipe__lanes_divert(evpipe__destination *destination, int64_t wait_ms);
+/* The same for what has been pending since before `before_ms`. */
+void    evpipe__lanes_divert_old(evpipe__destination *destination, int64_t before_ms);
+int64_t evpipe__lanes_oldest_ms(const evpipe__destination *destination); /* arrival of the oldest pending; INT64_MAX: none */
+int     evpipe__lanes_adapt(evpipe__destination *destination);
+
+/* ---- posting.c ---- */
+
+void evpipe__posting_activate(evpipe__destination *destination);
+int  evpipe__posting_step(evpipe__pipeline *pipeline);
+
+/* ---- verdicts.c ---- */
+
+int evpipe__verdicts_step(evpipe__pipeline *pipeline);
+
+/* ---- router.c ---- */
+
+/* After a failed post: the next tier at or beyond wait_ms, or the dead letters. */
+void evpipe__router_retry(evpipe__pipeline *pipeline, evpipe__event *event, int64_t wait_ms);
+/* Without one. */
+void evpipe__router_park(evpipe__pipeline *pipeline, evpipe__event *event, int64_t wait_ms);
+void evpipe__router_bury(evpipe__pipeline *pipeline, evpipe__event *event, evpipe_reason reason);
+int  evpipe__router_step(evpipe__pipeline *pipeline);
+void evpipe__router_unstick(evpipe__pipeline *pipeline); /* once more */
+void evpipe__router_sent(evpipe__pipeline *pipeline, const evpipe_transport_event *event);
+
+#endif

@@ -1,0 +1,17 @@
+/*
+ * sink.h: what an evpipe_sink is.
+ */
+#ifndef EVPIPE_SINK_PRIVATE_H
+#define EVPIPE_SINK_PRIVATE_H
+
+#include <evpipe-sink.h>
+
+struct evpipe_sink {
+	const evpipe_sink_ops *ops;
+	void                  *self;
+};
+
+/* EINVAL, naming the slot that is missing. */
+evpipe_err evpipe__sink_ops_check(const evpipe_sink_ops *ops, evpipe_error *error);
+
+#endif
