@@ -1,8 +1,9 @@
 /*
  * evpipe-testbroker.h: an in-process broker for tests. libevpipe-testbroker; pkg-config evpipe-testbroker.
  *
- * Topics, partitions, groups, rebalances, committed offsets, retention and faults, without network, without sleeping and the same
- * way each time: make a broker, attach a configuration to it, make producers and workers of that, and let virtual time pass.
+ * Topics, partitions, groups, rebalances, committed offsets, retention and faults, without network, without sleeping
+ * and the same way each time: make a broker, attach a configuration to it, make producers and workers of that, and
+ * let virtual time pass.
  *
  *     evpipe_testbroker_new(&broker, 1);
  *     evpipe_config_new(&config);
@@ -13,8 +14,8 @@
  *     evpipe_testbroker_advance(broker, 1000);
  *     assert(evpipe_testbroker_delivery_count(broker) == 1);
  *
- * A virtual broker and everything attached to it belong to one thread, on which all of it runs. A real-time one may be used by
- * many threads at once.
+ * A virtual broker and everything attached to it belong to one thread, on which all of it runs. A real-time one may
+ * be used by many threads at once.
  */
 #ifndef EVPIPE_TESTBROKER_H
 #define EVPIPE_TESTBROKER_H
@@ -43,8 +44,16 @@ EVPIPE_EXPORT void evpipe_testbroker_free(evpipe_testbroker *broker);
 EVPIPE_EXPORT evpipe_err evpipe_testbroker_attach(evpipe_testbroker *broker, evpipe_config *config);
 
 /*
- * Let virtual time pass: steps everything attached until nothing more happens, moves to the next time at which anything is due, and so
- * on to now + ms. 0 only steps. EINVAL in real time. EINTERNAL if something goes on for ever without time passing (1,000,000 rounds).
+ * What attach hands to the configuration, for those who put something between: the transport, whose arg is the broker
+ * (a fault plan wants both), and, of a virtual broker, the runtime. EINVAL in real time.
+ */
+EVPIPE_EXPORT const evpipe_transport_ops *evpipe_testbroker_transport(void);
+EVPIPE_EXPORT evpipe_err evpipe_testbroker_runtime(evpipe_testbroker *broker, evpipe_runtime *runtime);
+
+/*
+ * Let virtual time pass: steps everything attached until nothing more happens, moves to the next time at which
+ * anything is due, and so on to now + ms. 0 only steps. EINVAL in real time. EINTERNAL if something goes on for ever
+ * without time passing (1,000,000 rounds).
  */
 EVPIPE_EXPORT evpipe_err evpipe_testbroker_advance(evpipe_testbroker *broker, int64_t ms);
 
@@ -56,7 +65,10 @@ EVPIPE_EXPORT void evpipe_testbroker_jump_clock(evpipe_testbroker *broker, int64
 
 /* ---- topics -------------------------------------------------------------------------------------------------------- */
 
-/* partitions 1 to 1,024. retention_ms -1: for ever. retention_bytes (of a partition) -1: any. EINVAL: exists, or a bad number. */
+/*
+ * partitions 1 to 1,024. retention_ms, from when a record was appended, -1: for ever. retention_bytes, of a
+ * partition, key, value and headers counted, -1: any.
+ */
 typedef struct evpipe_testbroker_topic {
 	size_t  size;
 	int32_t partitions;
@@ -66,6 +78,8 @@ typedef struct evpipe_testbroker_topic {
 } evpipe_testbroker_topic;
 #define EVPIPE_TESTBROKER_TOPIC_INIT \
 	{sizeof(evpipe_testbroker_topic), 8, -1, -1, 1048576}
+
+/* settings NULL: as EVPIPE_TESTBROKER_TOPIC_INIT has them. EINVAL: there is one of this name, or a bad number. ENOMEM. */
 EVPIPE_EXPORT evpipe_err evpipe_testbroker_create_topic(evpipe_testbroker *broker, const char *name,
                                                         const evpipe_testbroker_topic *settings);
 
@@ -129,13 +143,14 @@ EVPIPE_EXPORT evpipe_err evpipe_testbroker_set_available(evpipe_testbroker *brok
 EVPIPE_EXPORT evpipe_err evpipe_testbroker_rebalance(evpipe_testbroker *broker, const char *group);
 
 /*
- * A member (by the order of joining, from 0) is thrown out as if it had not been heard of: LOST at once, and it joins again with its
- * next poll. What it settled and had not committed is forgotten.
+ * A member (by the order of joining, from 0) is thrown out as if it had not been heard of: LOST at once, and it joins
+ * again with its next poll. What it settled and had not committed is forgotten.
  */
 EVPIPE_EXPORT evpipe_err evpipe_testbroker_expel(evpipe_testbroker *broker, const char *group, size_t member);
 
 /*
- * How groups rebalance: EAGER (all partitions revoked, then assigned anew) or COOPERATIVE (only those that move). Default COOPERATIVE.
+ * How groups rebalance: EAGER (all partitions revoked, then assigned anew) or COOPERATIVE (only those that move).
+ * Default COOPERATIVE.
  */
 typedef enum evpipe_testbroker_protocol { EVPIPE_REBALANCE_COOPERATIVE, EVPIPE_REBALANCE_EAGER } evpipe_testbroker_protocol;
 EVPIPE_EXPORT void evpipe_testbroker_set_protocol(evpipe_testbroker *broker, evpipe_testbroker_protocol protocol);
@@ -152,20 +167,27 @@ EVPIPE_EXPORT void evpipe_testbroker_set_ack_delay(evpipe_testbroker *broker, in
 EVPIPE_EXPORT void evpipe_testbroker_set_queue_max(evpipe_testbroker *broker, size_t records);
 
 /*
- * Forget an attached transport as a process that is killed is forgotten: no close, no commit; sends not yet persisted are
- * gone. The handle that owns it may then only be freed. `member` as for expel; of a producer: evpipe_testbroker_kill_producer.
+ * Forget an attached worker or producer as a process that is killed is forgotten: it is not stepped any more, no
+ * close, no commit; sends not yet persisted are gone, and so is what its journal holds. Its handle may then only be
+ * freed, in virtual time before time goes on: whether its posts in flight had arrived is drawn then. `member` as for
+ * expel; producers are counted by the order of opening, those killed or closed left out. EINVAL: there is no such.
  */
 EVPIPE_EXPORT evpipe_err evpipe_testbroker_kill_member(evpipe_testbroker *broker, const char *group, size_t member);
+EVPIPE_EXPORT evpipe_err evpipe_testbroker_kill_producer(evpipe_testbroker *broker, size_t producer);
 
 /* ---- a scripted, recording sink ------------------------------------------------------------------------------------ */
 
 /*
- * A sink that delivers to the broker's own list after `sink delay`, unless its script says otherwise; one for each call, so that every
- * worker can have its own, all with the same script and the same list. Owned by the broker: not to be freed. NULL when memory is short.
+ * A sink that delivers to the broker's own list after `sink delay`, unless its script says otherwise; one for each
+ * call, so that every worker can have its own, all with the same script and the same list. Owned by the broker: not
+ * to be freed. NULL when memory is short.
  */
 EVPIPE_EXPORT evpipe_sink *evpipe_testbroker_sink(evpipe_testbroker *broker);
 
-/* What a destination answers (destination NULL: each; event_id NULL: any batch, else batches that contain it). Newest rule first. */
+/*
+ * What a destination answers (destination NULL: each; event_id NULL: any batch, else batches that contain it). The
+ * newest rule that applies does.
+ */
 typedef struct evpipe_testbroker_answer {
 	size_t      size;
 	const char *destination; /* copied */

@@ -3,7 +3,21 @@ include_HEADERS += testbroker/evpipe-testbroker.h
 noinst_LTLIBRARIES += libevpipe-testbroker-all.la
 lib_LTLIBRARIES += libevpipe-testbroker.la
 
-libevpipe_testbroker_all_la_SOURCES = testbroker/broker.c
+libevpipe_testbroker_all_la_SOURCES = \
+	testbroker/balance.c \
+	testbroker/broker.c testbroker/broker.h \
+	testbroker/clock.c \
+	testbroker/consumer.c \
+	testbroker/deliveries.c \
+	testbroker/faults.c \
+	testbroker/groups.c \
+	testbroker/inspect.c \
+	testbroker/instance.c \
+	testbroker/outbox.c \
+	testbroker/sink.c \
+	testbroker/telling.c \
+	testbroker/topics.c \
+	testbroker/transport.c
 
 libevpipe_testbroker_la_SOURCES =
 libevpipe_testbroker_la_LIBADD = libevpipe-testbroker-all.la libevpipe.la
