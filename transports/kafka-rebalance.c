@@ -1,0 +1,321 @@
+/*
+ * Rebalances. librdkafka hands them out as events and waits for our answer to each, so one is in progress at a time.
+ *
+ *   assigned: ask what was committed -> make the partitions, assign
+ *   revoked:  the core drains and relinquishes each -> commit -> unassign
+ *   lost:     unassign at once
+ *
+ * What was committed is asked for with an admin request, whose answer comes out of the queue, since
+ * rd_kafka_committed() would wait, and librdkafka's own lookup keeps the metadata, in which the ranges are, to itself.
+ */
+#include <string.h>
+
+#include "kafka.h"
+
+/* What was committed is asked for again. */
+#define ASK_TIMEOUT_MS 10000
+#define ASK_AGAIN_MS   500
+
+/* How long the last commit before partitions go may take. */
+#define PARTING_MS 5000
+
+/* ---- what librdkafka is told ---- */
+
+static int is_cooperative(const evpipe__kafka_consumer *consumer)
+{
+	return strcmp(rd_kafka_rebalance_protocol(consumer->client.rk), "COOPERATIVE") == 0;
+}
+
+static void check(evpipe__kafka_consumer *consumer, const char *what, rd_kafka_error_t *error)
+{
+	if (!error)
+		return;
+	evpipe__kafka_notice(consumer->kafka, EVPIPE_LOG_ERROR, evpipe__kafka_err(rd_kafka_error_code(error)), "%s: %s (%s)", what,
+	                     rd_kafka_error_string(error), consumer->name);
+	rd_kafka_error_destroy(error);
+}
+
+static void assign(evpipe__kafka_consumer *consumer, const rd_kafka_topic_partition_list_t *list)
+{
+	if (is_cooperative(consumer))
+		check(consumer, "assigning partitions", rd_kafka_incremental_assign(consumer->client.rk, list));
+	else
+		rd_kafka_assign(consumer->client.rk, list);
+}
+
+static void unassign(evpipe__kafka_consumer *consumer, const rd_kafka_topic_partition_list_t *list)
+{
+	if (is_cooperative(consumer))
+		check(consumer, "giving up partitions", rd_kafka_incremental_unassign(consumer->client.rk, list));
+	else
+		rd_kafka_assign(consumer->client.rk, NULL);
+}
+
+static const rd_kafka_topic_partition_list_t *partitions_of(rd_kafka_event_t *rebalance)
+{
+	return rd_kafka_event_topic_partition_list(rebalance);
+}
+
+static void end_rebalance(evpipe__kafka_consumer *consumer)
+{
+	rd_kafka_event_destroy(consumer->rebalance);
+	consumer->rebalance = NULL;
+	consumer->state = EVPIPE__KAFKA_STEADY;
+	consumer->is_asking = 0;
+	consumer->ask++;
+}
+
+/* All partitions of this rebalance that are ours; visit may free them. */
+static void each_of_them(evpipe__kafka_consumer *consumer, void (*visit)(evpipe__kafka_partition *))
+{
+	const rd_kafka_topic_partition_list_t *list = partitions_of(consumer->rebalance);
+
+	for (int i = 0; i < list->cnt; i++) {
+		evpipe__kafka_partition *partition =
+			evpipe__kafka_partition_find(consumer, list->elems[i].topic, list->elems[i].partition);
+		if (partition)
+			visit(partition);
+	}
+}
+
+/* ---- partitions come ---- */
+
+static void ask(evpipe__kafka_consumer *consumer)
+{
+	char                     text[128];
+	rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(consumer->client.rk, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
+	rd_kafka_ListConsumerGroupOffsets_t *question =
+		rd_kafka_ListConsumerGroupOffsets_new(consumer->group, partitions_of(consumer->rebalance));
+
+	rd_kafka_AdminOptions_set_request_timeout(options, ASK_TIMEOUT_MS, text, sizeof text);
+	rd_kafka_AdminOptions_set_opaque(options, (void *)++consumer->ask);
+	rd_kafka_ListConsumerGroupOffsets(consumer->client.rk, &question, 1, options, consumer->client.queue);
+	rd_kafka_ListConsumerGroupOffsets_destroy(question);
+	rd_kafka_AdminOptions_destroy(options);
+	consumer->is_asking = 1;
+}
+
+static void ask_again(evpipe__kafka_consumer *consumer, evpipe_err err, const char *why)
+{
+	evpipe__kafka_notice(consumer->kafka, EVPIPE_LOG_WARN, err, "committed offsets are not known yet: %s (%s)", why, consumer->name);
+	consumer->is_asking = 0;
+	consumer->due_ms = consumer->kafka->now_ms + ASK_AGAIN_MS;
+}
+
+static evpipe_err make_partitions(evpipe__kafka_consumer *consumer, const rd_kafka_topic_partition_list_t *list)
+{
+	evpipe__kafka_partition *partition;
+
+	for (int i = 0; i < list->cnt; i++) {
+		partition = evpipe__kafka_partition_find(consumer, list->elems[i].topic, list->elems[i].partition);
+		if (partition) {
+			/* Assigned over again, without having been revoked. */
+			evpipe__kafka_partition_tell(partition, EVPIPE__KAFKA_TELL_LOST);
+			evpipe__kafka_partition_end(partition);
+		}
+		evpipe_err err = evpipe__kafka_partition_new(&partition, consumer, &list->elems[i]);
+		if (err) {
+			each_of_them(consumer, evpipe__kafka_partition_end); /* of which the core was told nothing */
+			return err;
+		}
+	}
+	return EVPIPE_OK;
+}
+
+static void start(evpipe__kafka_consumer *consumer, const rd_kafka_topic_partition_list_t *committed)
+{
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(committed->cnt);
+
+	/* Without their metadata, which librdkafka has no use for. Without a commit, auto.offset.reset decides. */
+	for (int i = 0; i < committed->cnt; i++)
+		rd_kafka_topic_partition_list_add(list, committed->elems[i].topic, committed->elems[i].partition)->offset =
+			committed->elems[i].offset;
+	evpipe_err err = make_partitions(consumer, committed);
+	if (err) {
+		ask_again(consumer, err, evpipe_strerror(err));
+	} else {
+		assign(consumer, list);
+		end_rebalance(consumer);
+	}
+	rd_kafka_topic_partition_list_destroy(list);
+}
+
+void evpipe__kafka_on_offsets(evpipe__kafka_consumer *consumer, rd_kafka_event_t *event)
+{
+	const rd_kafka_group_result_t **groups;
+	size_t                          count = 0;
+	rd_kafka_resp_err_t             err = rd_kafka_event_error(event);
+	const char                     *why = rd_kafka_event_error_string(event);
+
+	if (consumer->state != EVPIPE__KAFKA_ASKING || (uintptr_t)rd_kafka_event_opaque(event) != consumer->ask)
+		return;
+	if (!err)
+		groups = rd_kafka_ListConsumerGroupOffsets_result_groups(rd_kafka_event_ListConsumerGroupOffsets_result(event), &count);
+	if (!err && count && rd_kafka_group_result_error(groups[0])) {
+		err = rd_kafka_error_code(rd_kafka_group_result_error(groups[0]));
+		why = rd_kafka_error_string(rd_kafka_group_result_error(groups[0]));
+	}
+	const rd_kafka_topic_partition_list_t *list = !err && count ? rd_kafka_group_result_partitions(groups[0]) : NULL;
+	for (int i = 0; list && i < list->cnt && !err; i++) {
+		err = list->elems[i].err;
+		why = rd_kafka_err2str(err);
+	}
+	if (err || !list) {
+		ask_again(consumer, evpipe__kafka_err(err), why);
+		return;
+	}
+	evpipe__kafka_client_reached(&consumer->client);
+	start(consumer, list);
+}
+
+static void on_assigned(evpipe__kafka_consumer *consumer)
+{
+	if (!partitions_of(consumer->rebalance)->cnt || consumer->is_closing) {
+		assign(consumer, partitions_of(consumer->rebalance));
+		end_rebalance(consumer);
+		return;
+	}
+	consumer->state = EVPIPE__KAFKA_ASKING;
+	ask(consumer);
+}
+
+/* ---- partitions go ---- */
+
+/* Partitions that the core has not relinquished yet. */
+static size_t count_draining(const evpipe__kafka_consumer *consumer)
+{
+	const evpipe__kafka *kafka = consumer->kafka;
+	size_t               count = 0;
+	for (size_t i = 0; i < kafka->partitions_count; i++)
+		count += kafka->partitions[i] && kafka->partitions[i]->consumer == consumer &&
+		         kafka->partitions[i]->state == EVPIPE__KAFKA_REVOKED;
+	return count;
+}
+
+static void lose(evpipe__kafka_partition *partition)
+{
+	if (partition->state != EVPIPE__KAFKA_ENDED)
+		evpipe__kafka_partition_tell(partition, EVPIPE__KAFKA_TELL_LOST);
+	partition->state = EVPIPE__KAFKA_ENDED;
+}
+
+static void revoke(evpipe__kafka_partition *partition)
+{
+	/* What was never told needs no draining. */
+	int untold = partition->tell == EVPIPE__KAFKA_TELL_ASSIGNED;
+	partition->state = untold ? EVPIPE__KAFKA_ENDED : EVPIPE__KAFKA_REVOKED;
+	evpipe__kafka_partition_tell(partition, EVPIPE__KAFKA_TELL_REVOKED);
+}
+
+static void finish_going(evpipe__kafka_consumer *consumer)
+{
+	unassign(consumer, partitions_of(consumer->rebalance));
+	/* Only now: librdkafka has dropped what it had fetched of them. */
+	each_of_them(consumer, evpipe__kafka_partition_end);
+	end_rebalance(consumer);
+}
+
+static void part(evpipe__kafka_consumer *consumer)
+{
+	consumer->state = EVPIPE__KAFKA_PARTING;
+	consumer->due_ms = consumer->kafka->now_ms + PARTING_MS;
+	consumer->commit_ms = consumer->kafka->now_ms;
+}
+
+static void on_revoked(evpipe__kafka_consumer *consumer)
+{
+	if (rd_kafka_assignment_lost(consumer->client.rk)) {
+		each_of_them(consumer, lose);
+		finish_going(consumer);
+	} else if (consumer->is_closing) {
+		finish_going(consumer);
+	} else {
+		each_of_them(consumer, revoke);
+		consumer->state = EVPIPE__KAFKA_DRAINING;
+		evpipe__kafka_relinquished(consumer);
+	}
+}
+
+void evpipe__kafka_relinquished(evpipe__kafka_consumer *consumer)
+{
+	if (consumer->state == EVPIPE__KAFKA_DRAINING && !count_draining(consumer))
+		part(consumer);
+}
+
+/* While the core drains, or the last commit is under way. */
+static void go_on_parting(evpipe__kafka_consumer *consumer)
+{
+	if (rd_kafka_assignment_lost(consumer->client.rk)) {
+		each_of_them(consumer, lose);
+		finish_going(consumer);
+		return;
+	}
+	int is_committed = !consumer->is_dirty && !consumer->is_committing;
+	if (consumer->state == EVPIPE__KAFKA_PARTING && (is_committed || consumer->kafka->now_ms >= consumer->due_ms))
+		finish_going(consumer);
+}
+
+/* ---- rebalances ---- */
+
+/*
+ * librdkafka gives one at a time, unless the membership was lost meanwhile. Then the one before is finished as it would
+ * have it: it counts on what it assigned to be assigned, so that it can be given up.
+ */
+static void abandon(evpipe__kafka_consumer *consumer)
+{
+	if (consumer->state == EVPIPE__KAFKA_ASKING) {
+		assign(consumer, partitions_of(consumer->rebalance));
+		end_rebalance(consumer);
+	} else {
+		each_of_them(consumer, lose);
+		finish_going(consumer);
+	}
+}
+
+/* Takes the event over. */
+void evpipe__kafka_on_rebalance(evpipe__kafka_consumer *consumer, rd_kafka_event_t *event)
+{
+	if (consumer->rebalance)
+		abandon(consumer);
+	consumer->rebalance = event;
+	switch (rd_kafka_event_error(event)) {
+	case RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS:
+		on_assigned(consumer);
+		break;
+	case RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS:
+		on_revoked(consumer);
+		break;
+	default:
+		evpipe__kafka_notice(consumer->kafka, EVPIPE_LOG_ERROR, EVPIPE_EUNAVAILABLE, "rebalancing: %s (%s)",
+		                     rd_kafka_event_error_string(event), consumer->name);
+		each_of_them(consumer, lose);
+		finish_going(consumer);
+	}
+}
+
+int64_t evpipe__kafka_rebalance_go_on(evpipe__kafka_consumer *consumer)
+{
+	switch (consumer->state) {
+	case EVPIPE__KAFKA_ASKING:
+		if (consumer->is_asking)
+			return INT64_MAX;
+		if (consumer->kafka->now_ms < consumer->due_ms)
+			return consumer->due_ms;
+		ask(consumer);
+		return INT64_MAX;
+	case EVPIPE__KAFKA_DRAINING:
+	case EVPIPE__KAFKA_PARTING:
+		go_on_parting(consumer);
+		return consumer->state == EVPIPE__KAFKA_PARTING ? consumer->due_ms : INT64_MAX;
+	default:
+		return INT64_MAX;
+	}
+}
+
+void evpipe__kafka_rebalance_close(evpipe__kafka_consumer *consumer)
+{
+	if (consumer->state == EVPIPE__KAFKA_DRAINING)
+		part(consumer);
+	if (consumer->state == EVPIPE__KAFKA_ASKING)
+		abandon(consumer);
+}
