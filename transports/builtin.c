@@ -8,37 +8,35 @@
 #include "errors.h"
 #include "evpipe-build.h"
 
+/* NULL: known, but not in this build. */
 #ifdef HAVE_KAFKA
 extern const evpipe_transport_ops evpipe__kafka_transport;
+#define KAFKA (&evpipe__kafka_transport)
+#else
+#define KAFKA NULL
 #endif
 #ifdef HAVE_HTTP
 extern const evpipe_sink_ops evpipe__http_sink;
+#define HTTP (&evpipe__http_sink)
+#else
+#define HTTP NULL
 #endif
 
 static const struct {
-	const char *scheme;
-	const evpipe_transport_ops *ops; /* NULL: known, but not in this build */
-	const char *how;
+	const char                 *scheme;
+	const evpipe_transport_ops *ops;
+	const char                 *without; /* the option that leaves it out */
 } transports[] = {
-#ifdef HAVE_KAFKA
-	{"kafka", &evpipe__kafka_transport, NULL},
-#else
-	{"kafka", NULL, "configured with --without-kafka"},
-#endif
+	{"kafka", KAFKA, "--without-kafka"},
 };
 
 static const struct {
-	const char *scheme;
+	const char            *scheme;
 	const evpipe_sink_ops *ops;
-	const char *how;
+	const char            *without;
 } sinks[] = {
-#ifdef HAVE_HTTP
-	{"https", &evpipe__http_sink, NULL},
-	{"http", &evpipe__http_sink, NULL},
-#else
-	{"https", NULL, "configured with --without-http"},
-	{"http", NULL, "configured with --without-http"},
-#endif
+	{"https", HTTP, "--without-http"},
+	{"http", HTTP, "--without-http"},
 };
 
 static int has_scheme(const char *url, const char *scheme)
@@ -53,13 +51,12 @@ evpipe_err evpipe_transport_find(const evpipe_transport_ops **out, const char *u
 		if (!has_scheme(url, transports[i].scheme))
 			continue;
 		if (!transports[i].ops)
-			return evpipe__fail(error, EVPIPE_ENOTSUP, "transport.url = %s: this build lacks %s:// (%s)",
-					    url, transports[i].scheme, transports[i].how);
+			return evpipe__fail(error, EVPIPE_ENOTSUP, "%s: this build lacks %s:// (configured with %s)", url,
+			                    transports[i].scheme, transports[i].without);
 		*out = transports[i].ops;
 		return EVPIPE_OK;
 	}
-	return evpipe__fail(error, EVPIPE_ENOTSUP, "transport.url = %s: no such transport; there is kafka://host:port",
-			    url);
+	return evpipe__fail(error, EVPIPE_ENOTSUP, "%s: no such transport; there is kafka://host:port", url);
 }
 
 evpipe_err evpipe__sink_find(const evpipe_sink_ops **out, const char *url, evpipe_error *error)
@@ -68,8 +65,8 @@ evpipe_err evpipe__sink_find(const evpipe_sink_ops **out, const char *url, evpip
 		if (!has_scheme(url, sinks[i].scheme))
 			continue;
 		if (!sinks[i].ops)
-			return evpipe__fail(error, EVPIPE_ENOTSUP, "sink.url = %s: this build lacks %s:// (%s)", url,
-					    sinks[i].scheme, sinks[i].how);
+			return evpipe__fail(error, EVPIPE_ENOTSUP, "sink.url = %s: this build lacks %s:// (configured with %s)", url,
+			                    sinks[i].scheme, sinks[i].without);
 		*out = sinks[i].ops;
 		return EVPIPE_OK;
 	}
