@@ -1,0 +1,254 @@
+/*
+ * What an answer means for each event of its batch.
+ */
+#include "world.h"
+
+static const char *const settings[] = {"topic.partitions", "1", "retry.quick_max", "0", "batch.linger", "50ms", NULL};
+
+static void answer_event(struct world *world, const char *id, evpipe_verdict verdict, int status, int each)
+{
+	evpipe_testbroker_answer answer = EVPIPE_TESTBROKER_ANSWER_INIT;
+	answer.destination = "ACME";
+	answer.event_id = id;
+	answer.verdict = verdict;
+	answer.status = status;
+	answer.each_id = each;
+	answer.text = "said no";
+	assert_int_equal(evpipe_testbroker_answer_with(world->broker, &answer, NULL), EVPIPE_OK);
+}
+
+static void emit_many(struct world *world, const char *destination, int count)
+{
+	for (int i = 0; i < count; i++)
+		world_emit(world, destination, "key");
+}
+
+static void test_verdicts__one_poisoned_event_is_found_and_the_rest_delivered(void **state)
+{
+	struct world world;
+	(void)state;
+	world_open(&world, 1, settings);
+	world_add_worker(&world);
+	answer_event(&world, "ACME-137", EVPIPE_VERDICT_PERMANENT, 400, 0);
+	emit_many(&world, "ACME", 500);
+	world_pass(&world, 3000);
+	world_assert_delivered_once(&world, "ACME", 0, 137);
+	world_assert_delivered_once(&world, "ACME", 138, 500);
+	assert_int_equal(evpipe_testbroker_delivered(world.broker, "ACME", "ACME-137"), 0);
+	assert_int_equal(world_stats(&world).dead_lettered[EVPIPE_REASON_REJECTED], 1);
+	assert_string_equal(world_envelope_field(&world, "evpipe.events.dead", 0, 0, "id"), "ACME-137");
+	assert_string_equal(world_envelope_field(&world, "evpipe.events.dead", 0, 0, "error"), "said%20no");
+	/* The batch, and two posts for each of nine halvings. */
+	assert_in_range(evpipe_testbroker_post_count(world.broker), 10, 19);
+	/* In order, in spite of it. */
+	for (size_t i = 1; i < evpipe_testbroker_delivery_count(world.broker); i++)
+		assert_true(strtol(evpipe_testbroker_delivery_at(world.broker, i)->id + 5, NULL, 10) >
+		            strtol(evpipe_testbroker_delivery_at(world.broker, i - 1)->id + 5, NULL, 10));
+	world_close(&world);
+}
+
+static void test_verdicts__a_wholly_bad_batch_does_not_cost_a_post_an_event(void **state)
+{
+	struct world world;
+	(void)state;
+	world_open(&world, 2, settings);
+	world_add_worker(&world);
+	world_answer(&world, "ACME", EVPIPE_VERDICT_PERMANENT, 422);
+	emit_many(&world, "ACME", 500);
+	world_pass(&world, 5000);
+	assert_int_equal(world_stats(&world).dead_lettered[EVPIPE_REASON_REJECTED], 500);
+	assert_in_range(evpipe_testbroker_post_count(world.broker), 1, 60);
+	world_close(&world);
+}
+
+static void test_verdicts__too_large_a_body_is_halved_and_the_limit_remembered(void **state)
+{
+	struct world             world;
+	evpipe_testbroker_answer answer = EVPIPE_TESTBROKER_ANSWER_INIT;
+	(void)state;
+	world_open(&world, 3, settings);
+	world_add_worker(&world);
+	answer.verdict = EVPIPE_VERDICT_TOO_LARGE;
+	answer.status = 413;
+	answer.bytes_above = 1200;
+	evpipe_testbroker_answer_with(world.broker, &answer, NULL);
+	emit_many(&world, "ACME", 500);
+	world_pass(&world, 2000);
+	world_assert_delivered_once(&world, "ACME", 0, 500);
+	size_t before = evpipe_testbroker_post_count(world.broker);
+	uint64_t failed = world_stats(&world).posts_failed;
+	emit_many(&world, "ACME", 500);
+	world_pass(&world, 2000);
+	world_assert_delivered_once(&world, "ACME", 500, 1000);
+	/* No more than a try or two beyond the limit it knows. */
+	assert_in_range(world_stats(&world).posts_failed - failed, 0, 2);
+	assert_in_range(evpipe_testbroker_post_count(world.broker) - before, 4, 16);
+	world_close(&world);
+}
+
+static void test_verdicts__an_event_too_large_alone_is_a_dead_letter(void **state)
+{
+	struct world             world;
+	evpipe_testbroker_answer answer = EVPIPE_TESTBROKER_ANSWER_INIT;
+	char                     data[5000];
+	(void)state;
+	world_open(&world, 4, settings);
+	world_add_worker(&world);
+	answer.verdict = EVPIPE_VERDICT_TOO_LARGE;
+	answer.status = 413;
+	answer.bytes_above = 4000;
+	evpipe_testbroker_answer_with(world.broker, &answer, NULL);
+	memset(data, '1', sizeof data);
+	emit_many(&world, "ACME", 3);
+	world_emit_data(&world, "ACME", "key", "big", data, sizeof data);
+	emit_many(&world, "ACME", 3);
+	world_pass(&world, 2000);
+	assert_int_equal(evpipe_testbroker_delivery_count(world.broker), 6);
+	assert_int_equal(world_stats(&world).dead_lettered[EVPIPE_REASON_TOO_LARGE], 1);
+	world_close(&world);
+}
+
+/* Takes no batch with ACME-3 in it, as a sink does whose format cannot hold that event. */
+static void refuse_format(void *ctx, const evpipe_batch *batch, evpipe_answer *answer)
+{
+	static evpipe_verdict each[10];
+	size_t               *posts = ctx;
+	(*posts)++;
+	assert_true(batch->count <= COUNT_OF(each));
+	for (size_t i = 0; i < batch->count; i++) {
+		int misfit = strcmp(batch->events[i]->id, "ACME-3") == 0;
+		each[i] = misfit ? EVPIPE_VERDICT_FORMAT : EVPIPE_VERDICT_RETRY;
+		if (misfit)
+			answer->verdict = EVPIPE_VERDICT_EACH;
+	}
+	answer->each = each;
+	answer->text = "no JSON";
+}
+
+static void test_verdicts__what_was_not_posted_for_anothers_format_goes_again_at_once(void **state)
+{
+	struct world world;
+	size_t       posts = 0;
+	evpipe_sink *sink = evpipe_sink_simple(refuse_format, &posts);
+	(void)state;
+	world_open(&world, 6, settings);
+	assert_int_equal(evpipe_worker_new(&world.workers[world.workers_count++], world.config, sink, NULL), EVPIPE_OK);
+	emit_many(&world, "ACME", 10);
+	world_pass(&world, 200);
+	assert_int_equal(world_stats(&world).delivered, 9);
+	assert_int_equal(world_stats(&world).dead_lettered[EVPIPE_REASON_FORMAT], 1);
+	assert_int_equal(world_stats(&world).retried[0], 0);
+	assert_int_equal(posts, 2);
+	world_close(&world);
+	evpipe_sink_free(sink);
+}
+
+static void test_verdicts__each_event_has_its_own(void **state)
+{
+	struct world world;
+	(void)state;
+	world_open(&world, 5, settings);
+	world_add_worker(&world);
+	answer_event(&world, "ACME-3", EVPIPE_VERDICT_FORMAT, 0, 1);
+	emit_many(&world, "ACME", 10);
+	world_pass(&world, 500);
+	assert_int_equal(evpipe_testbroker_delivery_count(world.broker), 9);
+	assert_int_equal(world_stats(&world).dead_lettered[EVPIPE_REASON_FORMAT], 1);
+	assert_int_equal(evpipe_testbroker_post_count(world.broker), 1);
+
+	evpipe_testbroker_answer answer = EVPIPE_TESTBROKER_ANSWER_INIT;
+	answer.event_id = "ACME-14";
+	answer.each_id = 1;
+	answer.verdict = EVPIPE_VERDICT_RETRY;
+	answer.times = 1;
+	evpipe_testbroker_answer_with(world.broker, &answer, NULL);
+	emit_many(&world, "ACME", 10);
+	world_pass(&world, 500);
+	assert_int_equal(evpipe_testbroker_delivery_count(world.broker), 18);
+	assert_int_equal(world_stats(&world).retried[0], 1);
+	world_pass(&world, 6000);
+	world_assert_delivered_once(&world, "ACME", 10, 20);
+	world_close(&world);
+}
+
+/* A wrong URL or refused credentials are nobody's poison: no bisection, and the events climb the ladder. */
+static void test_verdicts__a_destination_that_refuses_everything_is_not_bisected(void **state)
+{
+	struct world world;
+	(void)state;
+	world_open(&world, 6, settings);
+	world_add_worker(&world);
+	uint32_t rule = world_answer(&world, "ACME", EVPIPE_VERDICT_REFUSED, 404);
+	emit_many(&world, "ACME", 500);
+	world_pass(&world, 1000);
+	assert_int_equal(evpipe_testbroker_post_count(world.broker), 1);
+	emit_many(&world, "ACME", 500);
+	emit_many(&world, "other", 5);
+	world_pass(&world, 2000);
+	assert_int_equal(evpipe_testbroker_post_count(world.broker), 2);
+	assert_int_equal(evpipe_testbroker_delivery_count(world.broker), 5);
+	/* But for the head of the tier, which waits until it is due. */
+	assert_int_equal(world_stats(&world).in_flight, 1);
+	evpipe_testbroker_answer_remove(world.broker, rule);
+	world_pass(&world, 300000);
+	world_assert_delivered_once(&world, "ACME", 0, 1000);
+	world_close(&world);
+}
+
+/* Credentials that expire on a Friday: the ladder is not used up by Monday. */
+static void test_verdicts__a_refusal_uses_up_no_attempt(void **state)
+{
+	struct world world;
+	(void)state;
+	world_open(&world, 7, settings);
+	world_add_worker(&world);
+	uint32_t rule = world_answer(&world, "ACME", EVPIPE_VERDICT_REFUSED, 401);
+	emit_many(&world, "ACME", 20);
+	world_pass(&world, 60 * 3600000);
+	assert_int_equal(evpipe_testbroker_delivery_count(world.broker), 0);
+	evpipe_testbroker_answer_remove(world.broker, rule);
+	world_pass(&world, 2 * 3600000);
+	world_assert_delivered_once(&world, "ACME", 0, 20);
+	assert_int_equal(evpipe_testbroker_delivery_at(world.broker, 0)->attempt, 0);
+	world_close(&world);
+}
+
+/* Of a bulk answer, too: with every event refused for now, the destination is failing. */
+static void test_verdicts__answers_by_event_open_the_breaker(void **state)
+{
+	struct world             world;
+	evpipe_testbroker_answer answer = EVPIPE_TESTBROKER_ANSWER_INIT;
+	(void)state;
+	world_open(&world, 8, settings);
+	world_set(&world, "batch.events_max", "1");
+	world_add_worker(&world);
+	for (int i = 0; i < 60; i++) {
+		char id[32];
+		snprintf(id, sizeof id, "ACME-%d", i);
+		answer.event_id = id;
+		answer.each_id = 1;
+		answer.verdict = EVPIPE_VERDICT_RETRY;
+		answer.status = 200;
+		evpipe_testbroker_answer_with(world.broker, &answer, NULL);
+	}
+	emit_many(&world, "ACME", 60);
+	world_pass(&world, 4000);
+	assert_in_range(evpipe_testbroker_post_count(world.broker), 10, 30);
+	world_close(&world);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_verdicts__one_poisoned_event_is_found_and_the_rest_delivered),
+		cmocka_unit_test(test_verdicts__a_wholly_bad_batch_does_not_cost_a_post_an_event),
+		cmocka_unit_test(test_verdicts__too_large_a_body_is_halved_and_the_limit_remembered),
+		cmocka_unit_test(test_verdicts__an_event_too_large_alone_is_a_dead_letter),
+		cmocka_unit_test(test_verdicts__what_was_not_posted_for_anothers_format_goes_again_at_once),
+		cmocka_unit_test(test_verdicts__each_event_has_its_own),
+		cmocka_unit_test(test_verdicts__a_destination_that_refuses_everything_is_not_bisected),
+		cmocka_unit_test(test_verdicts__a_refusal_uses_up_no_attempt),
+		cmocka_unit_test(test_verdicts__answers_by_event_open_the_breaker),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
