@@ -1,7 +1,8 @@
 /*
- * baseline.c: Kafka to HTTP as one writes it in a day: librdkafka's consumer, libcurl's multi interface, posts of NDJSON, offsets stored at
- * the lowest that no post was acknowledged for. What evpipe run is compared with. It has no retry topics, no dead letters, no limit on
- * memory, no order and no fairness; a post that fails is repeated until it succeeds.
+ * baseline.c: Kafka to HTTP as one writes it in a day: librdkafka's consumer, libcurl's multi interface, posts of
+ * NDJSON, offsets stored at the lowest that no post was acknowledged for. What evpipe run is compared with. It has no
+ * retry topics, no dead letters, no limit on memory, no order and no fairness; a post that fails is repeated until it
+ * succeeds.
  *
  *   baseline --broker HOST:PORT --topic NAME --group NAME --url URL [--by FIELD] [--batch 500] [--in-flight 16] [--linger-ms 1000]
  *            [-X name=value]...

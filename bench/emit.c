@@ -4,9 +4,10 @@
  *   emit TARGET [--threads 1] [--rate 0] [--seconds 5] [--size 350] [--burst 100000] [--broker HOST:PORT] [--topic NAME]
  *
  * TARGET is copy, ring, rdkafka or evpipe. With --rate, all threads together emit that many events a second, each thread its share every
- * millisecond. Without, they emit at full speed, in bursts that fit into the buffer between them and whoever carries the events on, which
- * is emptied after each burst: so it is the call that is measured and not the carrier. --burst 0 leaves out the emptying: what doesn't fit is
- * refused and counted. Prints one JSON object; the timer's own cost is taken off.
+ * millisecond. Without, they emit at full speed, in bursts that fit into the buffer between them and whoever carries
+ * the events on, which is emptied after each burst: so it is the call that is measured and not the carrier. --burst 0
+ * leaves out the emptying: what doesn't fit is refused and counted. Prints one JSON object; the timer's own cost is
+ * taken off.
  */
 #include "emit.h"
 

@@ -1,5 +1,6 @@
 /*
- * emit_evpipe.c: evpipe_emit on a transport that acknowledges each record at once and drops it, so that emit and the pump are all there is.
+ * emit_evpipe.c: evpipe_emit on a transport that acknowledges each record at once and drops it, so that emit and the
+ * pump are all there is.
  */
 #include <evpipe-transport.h>
 #include <stdio.h>

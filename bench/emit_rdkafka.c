@@ -1,6 +1,6 @@
 /*
- * emit_rdkafka.c: rd_kafka_produce, copying, with a thread that serves its delivery reports. By default its broker is librdkafka's own mock
- * cluster, which lives in a thread of this process.
+ * emit_rdkafka.c: rd_kafka_produce, copying, with a thread that serves its delivery reports. By default its broker is
+ * librdkafka's own mock cluster, which lives in a thread of this process.
  */
 #include <pthread.h>
 #include <stdatomic.h>

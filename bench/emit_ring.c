@@ -1,7 +1,7 @@
 /*
- * emit_ring.c: the least that can be done: a copy, and a ring of records without anything around it. The ring is of the same kind as
- * evpipe's journal: many producers reserve by compare-and-swap, copy, and publish by a release store; one consumer reads a record,
- * zeroes it and frees it.
+ * emit_ring.c: the least that can be done: a copy, and a ring of records without anything around it. The ring is of the
+ * same kind as evpipe's journal: many producers reserve by compare-and-swap, copy, and publish by a release store; one
+ * consumer reads a record, zeroes it and frees it.
  */
 #include <pthread.h>
 #include <stdatomic.h>

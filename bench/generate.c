@@ -1,6 +1,6 @@
 /*
- * generate.c: debug events of an imaginary chatbot, one JSON object a line, about 360 bytes each. The same arguments give the same
- * events. Organisations are Zipf-distributed with exponent 1: the n-th has 1/n of the first one's events.
+ * generate.c: debug events of an imaginary chatbot, one JSON object a line, about 360 bytes each. The same arguments
+ * give the same events. Organisations are Zipf-distributed with exponent 1: the n-th has 1/n of the first one's events.
  *
  *   generate [--events 1000000] [--organisations 1000] [--seed 1] > events.ndjson
  */

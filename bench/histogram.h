@@ -1,6 +1,6 @@
 /*
- * histogram.h: a log-linear histogram of fixed size: 64 steps to each doubling, so a value is off by at most 1.6 %. Adding is a few
- * instructions and touches one counter; nothing is allocated, nothing is cut off.
+ * histogram.h: a log-linear histogram of fixed size: 64 steps to each doubling, so a value is off by at most 1.6 %.
+ * Adding is a few instructions and touches one counter; nothing is allocated, nothing is cut off.
  */
 #ifndef BENCH_HISTOGRAM_H
 #define BENCH_HISTOGRAM_H

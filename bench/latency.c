@@ -1,6 +1,6 @@
 /*
- * latency.c: emits events at a fixed rate into a Kafka topic; each carries the time of its emission, by which the receiver tells how
- * long it took until its post had arrived.
+ * latency.c: emits events at a fixed rate into a Kafka topic; each carries the time of its emission, by which the
+ * receiver tells how long it took until its post had arrived.
  *
  *   latency evpipe|rdkafka --broker HOST:PORT --topic NAME [--rate 10000] [--seconds 10] [--warm-up 3] [--linger-ms 5]
  *           [--worker URL] [--set name=value]...

@@ -1,11 +1,13 @@
 /*
- * receiver.c: an HTTP receiver that is never the bottleneck. It answers each POST with 200 and counts the lines of its body, which begin
- * with {"id":"NUMBER", and whether it saw each number before. GET /stats answers with the counts as JSON.
+ * receiver.c: an HTTP receiver that is never the bottleneck. It answers each POST with 200 and counts the lines of its
+ * body, which begin with {"id":"NUMBER", and whether it saw each number before. GET /stats answers with the counts as
+ * JSON.
  *
  *   receiver [--port 0] [--delay-ms 0] [--ids-max 100000000]
  *
  * Prints the port it listens on (127.0.0.1), and ends at SIGTERM. --delay-ms: each answer to a POST comes that much later. Lines with
- * "sent_ns":NANOSECONDS behind the id (monotonic clock; 0: not measured) give the time from there to the whole post's arrival.
+ * "sent_ns":NANOSECONDS behind the id (monotonic clock; 0: not measured) give the time from there to the whole post's
+ * arrival.
  */
 #include <errno.h>
 #include <getopt.h>

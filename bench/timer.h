@@ -1,6 +1,7 @@
 /*
- * timer.h: a clock for what takes some tens of nanoseconds: the processor's own counter where there is one, and CLOCK_MONOTONIC elsewhere.
- * It counts in ticks; what reading it twice costs is measured once, and taken off each result.
+ * timer.h: a clock for what takes some tens of nanoseconds: the processor's own counter where there is one, and
+ * CLOCK_MONOTONIC elsewhere. It counts in ticks; what reading it twice costs is measured once, and taken off each
+ * result.
  */
 #ifndef BENCH_TIMER_H
 #define BENCH_TIMER_H

@@ -173,8 +173,8 @@ int64_t evpipe__destination_wait(const evpipe__destination *destination)
 }
 
 /*
- * How many posts it may have in flight: its window, and never more than the pool has free (a dynamic threshold, Choudhury and Hahne 1998), so
- * that however slow it is there is room for the others.
+ * How many posts it may have in flight: its window, and never more than the pool has free (a dynamic threshold,
+ * Choudhury and Hahne 1998), so that however slow it is there is room for the others.
  */
 int evpipe__destination_may_post(const evpipe__destination *destination)
 {

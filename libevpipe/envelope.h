@@ -3,13 +3,14 @@
  *
  *     1 destination=ACME id=5f2c-1a type=chat.step
  *
- * with time=1767225600000 when the event's own time is not the record's timestamp; on retries and dead letters, with one set of
- * fields that is replaced each time, never appended to:
+ * with time=1767225600000 when the event's own time is not the record's timestamp; on retries and dead letters, with
+ * one set of fields that is replaced each time, never appended to:
  *
  *     attempt=2 parks=0 queued=1767225600000 delay=60000 first=1767225540000 status=503 error=... topic=... partition=3 offset=17
  *     reason=exhausted
  *
- * A field is name=value, separated by spaces; bytes up to the space, `%`, DEL are written as %XX. Unknown fields are passed over.
+ * A field is name=value, separated by spaces; bytes up to the space, `%`, DEL are written as %XX. Unknown fields are
+ * passed over.
  */
 #ifndef EVPIPE_ENVELOPE_H
 #define EVPIPE_ENVELOPE_H
@@ -50,8 +51,8 @@ void evpipe__envelope_init(evpipe__envelope *envelope);
 evpipe_err evpipe__envelope_write(const evpipe__envelope *envelope, evpipe__buffer *out);
 
 /*
- * Read a header's value. Texts point into `scratch`, which must have room for len + 1 bytes and is written over. EFORMAT: not
- * a header of ours (another version, no destination, a bad number or escape, a text longer than we write).
+ * Read a header's value. Texts point into `scratch`, which must have room for len + 1 bytes and is written over.
+ * EFORMAT: not a header of ours (another version, no destination, a bad number or escape, a text longer than we write).
  */
 evpipe_err evpipe__envelope_read(evpipe__envelope *envelope, const void *value, size_t len, char *scratch);
 

@@ -42,8 +42,8 @@ typedef struct evpipe__event {
 TAILQ_HEAD(evpipe__event_list, evpipe__event);
 
 /*
- * A copy of a record. The envelope gives destination (not kept here), id, type, and history; absent ones are filled from the defaults, an absent id
- * from topic, partition and offset. ENOMEM.
+ * A copy of a record. The envelope gives destination (not kept here), id, type, and history; absent ones are filled
+ * from the defaults, an absent id from topic, partition and offset. ENOMEM.
  */
 evpipe_err evpipe__event_new(evpipe__event **out, const evpipe_record *record, const evpipe__envelope *envelope,
                              const char *default_type);

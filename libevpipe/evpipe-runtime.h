@@ -1,7 +1,7 @@
 /*
  * evpipe-runtime.h: what libevpipe otherwise takes from the machine. For those who run it in a world of their own:
- * a test broker with a virtual clock, a simulator, a loop that steps everything itself. The core reads no clock and draws no
- * randomness but through this.
+ * a test broker with a virtual clock, a simulator, a loop that steps everything itself. The core reads no clock and
+ * draws no randomness but through this.
  */
 #ifndef EVPIPE_RUNTIME_H
 #define EVPIPE_RUNTIME_H
@@ -16,8 +16,8 @@ extern "C" {
 typedef struct evpipe_stepper {
 	void *object;
 	/*
-	 * One round; never waits. True if it did something. *next_due_ms (on the runtime's monotonic clock, INT64_MAX: never)
-	 * says when it wants the next round if nothing happens before.
+	 * One round; never waits. True if it did something. *next_due_ms (on the runtime's monotonic clock, INT64_MAX:
+	 * never) says when it wants the next round if nothing happens before.
 	 */
 	int (*step)(void *object, int64_t *next_due_ms);
 } evpipe_stepper;

@@ -36,14 +36,14 @@ typedef struct evpipe_batch {
 	size_t                        count;
 	size_t                        bytes; /* sum of data_len */
 	/*
-	 * 32 hex digits and a NUL: a hash of the destination and the ids in order, so that the same events have the same key and
-	 * others never do. After an answer that says for certain that nothing was stored, a repeat has another one, since some
-	 * servers replay the failure they stored.
+	 * 32 hex digits and a NUL: a hash of the destination and the ids in order, so that the same events have the
+	 * same key and others never do. After an answer that says for certain that nothing was stored, a repeat has
+	 * another one, since some servers replay the failure they stored.
 	 */
 	char idempotency_key[33];
 	/*
-	 * The sink's own, for this batch: zeroed before the first submit, and left alone until the answer. NULL it before answering
-	 * if it owns something.
+	 * The sink's own, for this batch: zeroed before the first submit, and left alone until the answer. NULL it
+	 * before answering if it owns something.
 	 */
 	void *sink_data;
 } evpipe_batch;
@@ -65,8 +65,9 @@ typedef struct evpipe_answer {
 	const evpipe_batch   *batch;
 	evpipe_verdict        verdict;
 	/*
-	 * With EVPIPE_VERDICT_EACH: one of the first four for each event. FORMAT for some and RETRY for all others, without a status and not
-	 * unknown, says that nothing was posted because of those: the core submits the others at once, and it was no attempt.
+	 * With EVPIPE_VERDICT_EACH: one of the first four for each event. FORMAT for some and RETRY for all others,
+	 * without a status and not unknown, says that nothing was posted because of those: the core submits the others
+	 * at once, and it was no attempt.
 	 */
 	const evpipe_verdict *each;
 	int                   status;   /* as HTTP's, or 0 if there was none */
@@ -94,8 +95,8 @@ typedef struct evpipe_sink_ops {
 	evpipe_err (*open)(void **self, const evpipe_sink_setup *setup, evpipe_error *error);
 
 	/*
-	 * Take a batch; it stays valid until its answer was polled. EAGAIN: no room, try again after the next answer. Anything else
-	 * but 0 is a defect. A failure to build or send it is an answer, not an error.
+	 * Take a batch; it stays valid until its answer was polled. EAGAIN: no room, try again after the next answer.
+	 * Anything else but 0 is a defect. A failure to build or send it is an answer, not an error.
 	 */
 	evpipe_err (*submit)(void *self, evpipe_batch *batch);
 
@@ -103,8 +104,8 @@ typedef struct evpipe_sink_ops {
 	evpipe_err (*poll)(void *self, evpipe_answer *answer);
 
 	/*
-	 * Optional. A descriptor that epoll finds readable when poll has something to do; level-triggered. -1: none. The same for the
-	 * life of the instance.
+	 * Optional. A descriptor that epoll finds readable when poll has something to do; level-triggered. -1: none.
+	 * The same for the life of the instance.
 	 */
 	int (*fd)(void *self);
 
@@ -115,8 +116,8 @@ typedef struct evpipe_sink_ops {
 	size_t (*memory)(void *self);
 
 	/*
-	 * Optional for a sink that answers each batch by the next poll. Give up all batches: each one submitted and not yet answered is answered by the polls that follow (RETRY,
-	 * unknown if it may have arrived).
+	 * Optional for a sink that answers each batch by the next poll. Give up all batches: each one submitted and not
+	 * yet answered is answered by the polls that follow (RETRY, unknown if it may have arrived).
 	 */
 	void (*cancel)(void *self);
 
@@ -125,8 +126,8 @@ typedef struct evpipe_sink_ops {
 } evpipe_sink_ops;
 
 /*
- * A sink to hand to evpipe_worker_new. `self` is what the operations are called with and stays the caller's; ops->free is called by
- * evpipe_sink_free. EINVAL: the table is incomplete or foreign, the text names the slot.
+ * A sink to hand to evpipe_worker_new. `self` is what the operations are called with and stays the caller's; ops->free
+ * is called by evpipe_sink_free. EINVAL: the table is incomplete or foreign, the text names the slot.
  */
 EVPIPE_EXPORT evpipe_err evpipe_sink_new(evpipe_sink **out, const evpipe_sink_ops *ops, void *self, evpipe_error *error);
 

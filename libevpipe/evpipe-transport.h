@@ -1,14 +1,15 @@
 /*
  * evpipe-transport.h: for those who write a transport, the broker behind a table of operations.
  *
- * A transport carries records to topics and hands out the records of the partitions it is assigned. The core speaks of settling
- * records, one at a time and in any order; a transport that keeps offsets uses the frontier below, which turns that into a commit
- * position and settled ranges beyond it, and a transport that acknowledges one by one does just that.
+ * A transport carries records to topics and hands out the records of the partitions it is assigned. The core speaks of
+ * settling records, one at a time and in any order; a transport that keeps offsets uses the frontier below, which turns
+ * that into a commit position and settled ranges beyond it, and a transport that acknowledges one by one does just
+ * that.
  *
- * One instance belongs to one producer or one worker, whose calls come one at a time, each seeing what those before it did, but not all from
- * one thread: whoever makes the owner opens it, a pump's thread or any that flushes steps it, another may close and free it. Only wake
- * may come in between. Only close may wait.
- * The conformance suite (tests/conformance) is the contract in code: it names no transport, and a new one passes it.
+ * One instance belongs to one producer or one worker, whose calls come one at a time, each seeing what those before it
+ * did, but not all from one thread: whoever makes the owner opens it, a pump's thread or any that flushes steps it,
+ * another may close and free it. Only wake may come in between. Only close may wait. The conformance suite
+ * (tests/conformance) is the contract in code: it names no transport, and a new one passes it.
  */
 #ifndef EVPIPE_TRANSPORT_H
 #define EVPIPE_TRANSPORT_H
@@ -38,8 +39,8 @@ typedef struct evpipe_record {
 } evpipe_record;
 
 /*
- * A partition in our hands: `slot` is a small number that no other current assignment of the instance has (the core keeps an array), and
- * `epoch` tells successive assignments apart.
+ * A partition in our hands: `slot` is a small number that no other current assignment of the instance has (the core
+ * keeps an array), and `epoch` tells successive assignments apart.
  */
 typedef struct evpipe_assignment {
 	uint32_t slot;
@@ -133,8 +134,9 @@ typedef struct evpipe_transport_ops {
 	evpipe_err (*open)(void **self, const evpipe_transport_setup *setup, evpipe_error *error);
 
 	/*
-	 * Stop: no records come any more, assignments end (commit what is settled first). Waits at most timeout_ms for outstanding sends and
-	 * commits. After it, poll gives what is left to report, each outstanding send among it, then ECLOSED for ever.
+	 * Stop: no records come any more, assignments end (commit what is settled first). Waits at most timeout_ms for
+	 * outstanding sends and commits. After it, poll gives what is left to report, each outstanding send among it,
+	 * then ECLOSED for ever.
 	 */
 	void (*close)(void *self, uint32_t timeout_ms);
 
@@ -144,9 +146,10 @@ typedef struct evpipe_transport_ops {
 	/* ---- EVPIPE_ROLE_SEND ---- */
 
 	/*
-	 * Queue a copy; `token` comes back with its SENT event. Records of one partition are persisted in the order of the calls that returned
-	 * 0; no SENT event comes of others. EAGAIN: no room, come again later with this same record. ETOOLARGE, EINVAL, EFORMAT: never as it
-	 * is. Anything else (ETOPIC, EDENIED, ENOMEM): not until something is mended.
+	 * Queue a copy; `token` comes back with its SENT event. Records of one partition are persisted in the order of
+	 * the calls that returned 0; no SENT event comes of others. EAGAIN: no room, come again later with this same
+	 * record. ETOOLARGE, EINVAL, EFORMAT: never as it is. Anything else (ETOPIC, EDENIED, ENOMEM): not until
+	 * something is mended.
 	 */
 	evpipe_err (*send)(void *self, const evpipe_record *record, uint64_t token);
 
@@ -180,8 +183,8 @@ typedef struct evpipe_transport_ops {
 	evpipe_err (*poll)(void *self, unsigned flags, evpipe_transport_event *event);
 
 	/*
-	 * Optional. A descriptor that becomes readable when poll may have something. It may speak only once: the core polls until EAGAIN
-	 * before it waits again. -1: none. The same for the life of the instance.
+	 * Optional. A descriptor that becomes readable when poll may have something. It may speak only once: the core
+	 * polls until EAGAIN before it waits again. -1: none. The same for the life of the instance.
 	 */
 	int (*fd)(void *self);
 
@@ -197,15 +200,16 @@ typedef struct evpipe_transport_ops {
 	/* ---- topics; answered by a TOPIC event ---- */
 
 	/*
-	 * See that a topic is there, create it if spec->create. An existing one is never altered. Retries by itself while the broker is away,
-	 * and says so by NOTICE. ETOPIC in the answer: it is not there and may not be created.
+	 * See that a topic is there, create it if spec->create. An existing one is never altered. Retries by itself
+	 * while the broker is away, and says so by NOTICE. ETOPIC in the answer: it is not there and may not be
+	 * created.
 	 */
 	evpipe_err (*ensure_topic)(void *self, const evpipe_topic_spec *spec);
 } evpipe_transport_ops;
 
 /*
- * Producers and workers made of `config` use this transport instead of transport.url; `arg` comes back in the setup and must
- * outlive them. EINVAL: the table is incomplete or foreign (the text names the slot).
+ * Producers and workers made of `config` use this transport instead of transport.url; `arg` comes back in the setup and
+ * must outlive them. EINVAL: the table is incomplete or foreign (the text names the slot).
  */
 EVPIPE_EXPORT evpipe_err evpipe_config_use_transport(evpipe_config *config, const evpipe_transport_ops *ops, void *arg,
                                                      evpipe_error *error);
@@ -214,8 +218,9 @@ EVPIPE_EXPORT evpipe_err evpipe_config_use_transport(evpipe_config *config, cons
 EVPIPE_EXPORT evpipe_err evpipe_transport_find(const evpipe_transport_ops **out, const char *url, evpipe_error *error);
 
 /*
- * A transport that injects faults into another one, to break a pipeline on purpose; docs/faults.md has the format of the script. With a
- * seed and no script, a mix of faults is drawn; with a script, its rates are. The same seed and the same calls give the same faults.
+ * A transport that injects faults into another one, to break a pipeline on purpose; docs/faults.md has the format of
+ * the script. With a seed and no script, a mix of faults is drawn; with a script, its rates are. The same seed and the
+ * same calls give the same faults.
  */
 typedef struct evpipe_fault_plan {
 	size_t                      size;
@@ -232,23 +237,23 @@ typedef struct evpipe_fault_plan {
 #endif
 
 /*
- * Put faults around the transport that `config` uses so far: one that was handed in (a test broker's is), else that of transport.url.
- * Sets ops and arg of the plan, which must outlive what is made from the configuration. ECONFIG names the line of the script and what is wrong
- * with it; EINVAL.
+ * Put faults around the transport that `config` uses so far: one that was handed in (a test broker's is), else that of
+ * transport.url. Sets ops and arg of the plan, which must outlive what is made from the configuration. ECONFIG names
+ * the line of the script and what is wrong with it; EINVAL.
  */
 EVPIPE_EXPORT evpipe_err evpipe_config_use_faults(evpipe_config *config, evpipe_fault_plan *plan, evpipe_error *error);
 
 /*
- * The same by hand: evpipe_config_use_transport(config, evpipe_transport_fault(), &plan). A bad script is found when a producer or a
- * worker is made.
+ * The same by hand: evpipe_config_use_transport(config, evpipe_transport_fault(), &plan). A bad script is found when a
+ * producer or a worker is made.
  */
 EVPIPE_EXPORT const evpipe_transport_ops *evpipe_transport_fault(void);
 
 /* ---- for transports that keep offsets ---------------------------------------------------------------------------------- */
 
 /*
- * The frontier of one partition: which of the records handed out are settled. Its offset is the lowest that is not, and what may be
- * committed. Memory: one bit for each offset between it and the highest one taken.
+ * The frontier of one partition: which of the records handed out are settled. Its offset is the lowest that is not, and
+ * what may be committed. Memory: one bit for each offset between it and the highest one taken.
  */
 typedef struct evpipe_frontier evpipe_frontier;
 
@@ -257,8 +262,8 @@ EVPIPE_EXPORT evpipe_err evpipe_frontier_new(evpipe_frontier **out, int64_t star
 EVPIPE_EXPORT void       evpipe_frontier_free(evpipe_frontier *frontier);
 
 /*
- * A record is about to be handed out. 0: go on. EAGAIN: too far beyond the frontier, hold it back until something is settled.
- * ESTALE: settled already, skip it. ENOMEM. Offsets between this and the one before are taken for gaps.
+ * A record is about to be handed out. 0: go on. EAGAIN: too far beyond the frontier, hold it back until something is
+ * settled. ESTALE: settled already, skip it. ENOMEM. Offsets between this and the one before are taken for gaps.
  */
 EVPIPE_EXPORT evpipe_err evpipe_frontier_take(evpipe_frontier *frontier, int64_t offset);
 
@@ -273,8 +278,8 @@ EVPIPE_EXPORT uint64_t evpipe_frontier_unsettled(const evpipe_frontier *frontier
 EVPIPE_EXPORT uint64_t evpipe_frontier_span(const evpipe_frontier *frontier);
 
 /*
- * The settled ranges beyond the frontier as text, for the metadata of a commit: at most `max` bytes with the NUL, the lowest ranges first,
- * what does not fit is left out. Returns its length; 0 and "" if there are none.
+ * The settled ranges beyond the frontier as text, for the metadata of a commit: at most `max` bytes with the NUL, the
+ * lowest ranges first, what does not fit is left out. Returns its length; 0 and "" if there are none.
  */
 EVPIPE_EXPORT size_t evpipe_frontier_ranges(const evpipe_frontier *frontier, char *text, size_t max);
 

@@ -113,7 +113,8 @@ EVPIPE_EXPORT evpipe_err evpipe_config_load(evpipe_config *config, const char *p
 
 /*
  * Set one property: name "batch.linger" or "destination.ACME.batch.linger", value as in the file ("200ms", "5MiB",
- * "@/run/secrets/token" for the contents of a file). ECONFIG with a "did you mean" for an unknown name; what was set before stays.
+ * "@/run/secrets/token" for the contents of a file). ECONFIG with a "did you mean" for an unknown name; what was set
+ * before stays.
  */
 EVPIPE_EXPORT evpipe_err evpipe_config_set(evpipe_config *config, const char *name, const char *value,
                                            evpipe_error *error);
@@ -148,18 +149,19 @@ EVPIPE_EXPORT size_t evpipe_config_durations(const evpipe_config *config, const 
 
 /*
  * Visit the settings whose names begin with `prefix` and which are not in the table: the pass-through ones ("kafka.",
- * "sink.header."). `name` comes without the prefix; "kafka." visits "producer.linger.ms", too. With a destination, its own settings come
- * after the common ones and in place of those of the same name. Small and capital letters make no difference between names.
- * The visitor returns 0 to go on; anything else stops and is returned.
+ * "sink.header."). `name` comes without the prefix; "kafka." visits "producer.linger.ms", too. With a destination, its
+ * own settings come after the common ones and in place of those of the same name. Small and capital letters make no
+ * difference between names. The visitor returns 0 to go on; anything else stops and is returned.
  */
 typedef int (*evpipe_setting_fn)(void *ctx, const char *name, const char *value);
 EVPIPE_EXPORT int evpipe_config_each(const evpipe_config *config, const char *destination, const char *prefix,
                                      evpipe_setting_fn visit, void *ctx);
 
 /*
- * Visit everything as it stands, for people: each property of the table, what is passed through, and then what differs by destination
- * ("destination.ACME.batch.linger"). `value` is written as in a file, NULL if there is none, and "(hidden)" for what is or may be a secret.
- * `origin` is "path:line", "" for what evpipe_config_set set, NULL for a default. Returns what the visitor returned, if that was not 0.
+ * Visit everything as it stands, for people: each property of the table, what is passed through, and then what differs
+ * by destination ("destination.ACME.batch.linger"). `value` is written as in a file, NULL if there is none, and
+ * "(hidden)" for what is or may be a secret. `origin` is "path:line", "" for what evpipe_config_set set, NULL for a
+ * default. Returns what the visitor returned, if that was not 0.
  */
 typedef int (*evpipe_effective_fn)(void *ctx, const char *name, const char *value, const char *origin);
 EVPIPE_EXPORT int evpipe_config_show(const evpipe_config *config, evpipe_effective_fn visit, void *ctx);
@@ -177,9 +179,10 @@ typedef void (*evpipe_log_fn)(void *ctx, evpipe_log_level level, const char *lin
 EVPIPE_EXPORT void evpipe_config_on_log(evpipe_config *config, evpipe_log_fn fn, void *ctx);
 
 /*
- * An event that was accepted by evpipe_emit but that the broker will never take as it is: too large for it, or malformed. It is counted as
- * `rejected`. A topic that is gone or not allowed is waited for instead, which evpipe_producer_error and the log tell. Called by the pump or, at the end, by who closes,
- * holding no lock of libevpipe's; everything is borrowed for the call. Of the producer it may call evpipe_emit, evpipe_producer_stats and
+ * An event that was accepted by evpipe_emit but that the broker will never take as it is: too large for it, or
+ * malformed. It is counted as `rejected`. A topic that is gone or not allowed is waited for instead, which
+ * evpipe_producer_error and the log tell. Called by the pump or, at the end, by who closes, holding no lock of
+ * libevpipe's; everything is borrowed for the call. Of the producer it may call evpipe_emit, evpipe_producer_stats and
  * evpipe_producer_error.
  */
 struct evpipe_event;
@@ -284,9 +287,10 @@ typedef struct evpipe_producer evpipe_producer;
 EVPIPE_EXPORT evpipe_err evpipe_producer_new(evpipe_producer **out, const evpipe_config *config, evpipe_error *error);
 
 /*
- * Copy the event into the journal. Any thread, many at once, not from a signal handler; never waits, and normally makes no system call,
- * takes no lock and allocates nothing. 0: accepted. EFULL: the journal is full, try later or drop it, it is counted. EINVAL,
- * ETOOLARGE: never for this event. ECLOSED: after evpipe_producer_close began. EFORKED: in a child of fork.
+ * Copy the event into the journal. Any thread, many at once, not from a signal handler; never waits, and normally makes
+ * no system call, takes no lock and allocates nothing. 0: accepted. EFULL: the journal is full, try later or drop it,
+ * it is counted. EINVAL, ETOOLARGE: never for this event. ECLOSED: after evpipe_producer_close began. EFORKED: in a
+ * child of fork.
  */
 EVPIPE_EXPORT evpipe_err evpipe_emit(evpipe_producer *producer, const evpipe_event *event);
 
@@ -298,14 +302,14 @@ EVPIPE_EXPORT evpipe_err evpipe_producer_flush(evpipe_producer *producer, uint32
 
 /*
  * Refuse new events, flush, stop the pump and close the transport. *left (may be NULL) is the exact number of events
- * accepted and neither acknowledged nor rejected; ETIMEOUT if it is not 0. Any thread, once; other calls give ECLOSED at once. Threads whose
- * evpipe_emit will return 0 are waited for, whatever the timeout: they are copying their event.
+ * accepted and neither acknowledged nor rejected; ETIMEOUT if it is not 0. Any thread, once; other calls give ECLOSED
+ * at once. Threads whose evpipe_emit will return 0 are waited for, whatever the timeout: they are copying their event.
  */
 EVPIPE_EXPORT evpipe_err evpipe_producer_close(evpipe_producer *producer, uint32_t timeout_ms, uint64_t *left);
 
 /*
- * One round of a pump without a thread (pump.thread = no, or a test broker's). Any thread, one after the other. EAGAIN: nothing was done. ECLOSED.
- * EINVAL if it has a thread.
+ * One round of a pump without a thread (pump.thread = no, or a test broker's). Any thread, one after the other. EAGAIN:
+ * nothing was done. ECLOSED. EINVAL if it has a thread.
  */
 EVPIPE_EXPORT evpipe_err evpipe_producer_step(evpipe_producer *producer);
 
@@ -313,14 +317,14 @@ EVPIPE_EXPORT evpipe_err evpipe_producer_step(evpipe_producer *producer);
 EVPIPE_EXPORT void evpipe_producer_stats(evpipe_producer *producer, evpipe_stats *stats);
 
 /*
- * What keeps the pump from sending, or the last event's rejection, as of its last round; code 0 if nothing does. Any thread. EFORKED in a child of
- * fork.
+ * What keeps the pump from sending, or the last event's rejection, as of its last round; code 0 if nothing does. Any
+ * thread. EFORKED in a child of fork.
  */
 EVPIPE_EXPORT void evpipe_producer_error(evpipe_producer *producer, evpipe_error *error);
 
 /*
- * Closes with a timeout of 0 if that was not done. No thread may be inside a call. In a child of fork, gives back what it safely can and leaves
- * the parent's connections alone.
+ * Closes with a timeout of 0 if that was not done. No thread may be inside a call. In a child of fork, gives back what
+ * it safely can and leaves the parent's connections alone.
  */
 EVPIPE_EXPORT void evpipe_producer_free(evpipe_producer *producer);
 
@@ -330,25 +334,27 @@ typedef struct evpipe_worker evpipe_worker;
 typedef struct evpipe_sink   evpipe_sink; /* evpipe-sink.h */
 
 /*
- * A worker that posts to `sink`, or, if that is NULL, to what sink.url names. A sink that is given stays the caller's, serves one
- * worker and must outlive it. Starts no thread. Run as many workers as you like, in threads, processes or machines: they share
- * the partitions. ECONFIG, ENOMEM, ENOTSUP, EIO.
+ * A worker that posts to `sink`, or, if that is NULL, to what sink.url names. A sink that is given stays the caller's,
+ * serves one worker and must outlive it. Starts no thread. Run as many workers as you like, in threads, processes or
+ * machines: they share the partitions. ECONFIG, ENOMEM, ENOTSUP, EIO.
  */
 EVPIPE_EXPORT evpipe_err evpipe_worker_new(evpipe_worker **out, const evpipe_config *config, const evpipe_sink *sink,
                                            evpipe_error *error);
 
 /*
- * Work until evpipe_worker_stop, then drain: take no more, deliver or hand over what was taken within worker.drain_timeout, settle
- * and leave the group. 0: nothing unsettled is left. ETIMEOUT: some is (stats: relinquished); others, or the next start, deliver it. FATAL
- * errors of the transport end it, too; evpipe_worker_error has the text. EINVAL: it lives in a virtual time, and is stepped by that.
+ * Work until evpipe_worker_stop, then drain: take no more, deliver or hand over what was taken within
+ * worker.drain_timeout, settle and leave the group. 0: nothing unsettled is left. ETIMEOUT: some is (stats:
+ * relinquished); others, or the next start, deliver it. FATAL errors of the transport end it, too; evpipe_worker_error
+ * has the text. EINVAL: it lives in a virtual time, and is stepped by that.
  */
 EVPIPE_EXPORT evpipe_err evpipe_worker_run(evpipe_worker *worker);
 
 /*
- * One round, for a loop of your own: wait at most timeout_ms for something to do (0: not at all), then do it. EAGAIN: nothing
- * was done. ECLOSED: stopped and drained, as evpipe_worker_run would have returned 0; ETIMEOUT likewise. Worker_fd becomes readable
- * when there is something new to do (-1: the worker has none, ask every 10 ms), and worker_next_ms, asked after each round, says in how many
- * milliseconds it wants to be called at the latest: 0 as long as rounds do something, since a round is limited and may leave something undone.
+ * One round, for a loop of your own: wait at most timeout_ms for something to do (0: not at all), then do it. EAGAIN:
+ * nothing was done. ECLOSED: stopped and drained, as evpipe_worker_run would have returned 0; ETIMEOUT likewise.
+ * Worker_fd becomes readable when there is something new to do (-1: the worker has none, ask every 10 ms), and
+ * worker_next_ms, asked after each round, says in how many milliseconds it wants to be called at the latest: 0 as long
+ * as rounds do something, since a round is limited and may leave something undone.
  */
 EVPIPE_EXPORT evpipe_err evpipe_worker_step(evpipe_worker *worker, uint32_t timeout_ms);
 EVPIPE_EXPORT int        evpipe_worker_fd(evpipe_worker *worker);

@@ -8,8 +8,8 @@
 #include "envelope.h"
 
 /*
- * Fill the envelope of a record. `scratch` has room for EVPIPE__ENVELOPE_MAX + 1 bytes; the envelope's texts point into it. False: it is
- * not ours and names no destination; the envelope is then empty.
+ * Fill the envelope of a record. `scratch` has room for EVPIPE__ENVELOPE_MAX + 1 bytes; the envelope's texts point into
+ * it. False: it is not ours and names no destination; the envelope is then empty.
  */
 int evpipe__foreign_identify(const evpipe_config *config, const evpipe_record *record, evpipe__envelope *envelope, char *scratch);
 

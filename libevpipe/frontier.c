@@ -1,6 +1,6 @@
 /*
- * Which offsets of a partition are settled: a ring of bits from the frontier on, one for each offset up to the highest taken. A gap counts as
- * settled from the start.
+ * Which offsets of a partition are settled: a ring of bits from the frontier on, one for each offset up to the highest
+ * taken. A gap counts as settled from the start.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -183,8 +183,9 @@ uint64_t evpipe_frontier_span(const evpipe_frontier *frontier)
 /*
  * ---- the ranges beyond, as text ----
  *
- * "1 1200 3 5 1 7": the frontier, then lengths of what is not settled and what is, in turn; short where few ranges are long. "2 1200 uDw_":
- * the frontier, then six offsets a character, the lowest bit first; short where many ranges are small.
+ * "1 1200 3 5 1 7": the frontier, then lengths of what is not settled and what is, in turn; short where few ranges are
+ * long. "2 1200 uDw_": the frontier, then six offsets a character, the lowest bit first; short where many ranges are
+ * small.
  */
 
 #define RUNS "1"

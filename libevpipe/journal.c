@@ -117,8 +117,8 @@ void evpipe__journal_free(evpipe__journal *journal)
 /* ---- appending ---- */
 
 /*
- * The texts are taken one by one: the caller has just stored their pointers, and a loop over them becomes wide loads of two pointers
- * at once, which wait until all stores before are in the cache, those of the record before included.
+ * The texts are taken one by one: the caller has just stored their pointers, and a loop over them becomes wide loads of
+ * two pointers at once, which wait until all stores before are in the cache, those of the record before included.
  */
 static size_t size_of_text(const char *text, size_t *length)
 {

@@ -1,10 +1,11 @@
 /*
- * journal.h: a ring of records in a region of memory that is handed in. Many threads append, without a lock, one consumer takes.
+ * journal.h: a ring of records in a region of memory that is handed in. Many threads append, without a lock, one
+ * consumer takes.
  *
- * A position counts the bytes ever reserved; the place in the ring is the position modulo the capacity. Records are aligned to 64 bytes. An
- * append reserves by one compare-and-swap on the head, copies, and publishes by storing the record's commit word, which holds the
- * record's position and length under the journal's nonce: stale or torn contents are never taken for a record. The consumer zeroes space
- * before it frees it.
+ * A position counts the bytes ever reserved; the place in the ring is the position modulo the capacity. Records are
+ * aligned to 64 bytes. An append reserves by one compare-and-swap on the head, copies, and publishes by storing the
+ * record's commit word, which holds the record's position and length under the journal's nonce: stale or torn contents
+ * are never taken for a record. The consumer zeroes space before it frees it.
  */
 #ifndef EVPIPE_JOURNAL_H
 #define EVPIPE_JOURNAL_H
@@ -26,8 +27,8 @@ typedef struct evpipe__journal_entry {
 size_t evpipe__journal_region_size(size_t capacity);
 
 /*
- * Make an empty journal in a zeroed region of that size, which must be aligned to 64 bytes and outlive it. `start` is the first
- * position, a multiple of 64 (0, or near its maximum in tests). ENOMEM.
+ * Make an empty journal in a zeroed region of that size, which must be aligned to 64 bytes and outlive it. `start` is
+ * the first position, a multiple of 64 (0, or near its maximum in tests). ENOMEM.
  */
 evpipe_err evpipe__journal_new(evpipe__journal **out, void *region, size_t capacity, uint64_t nonce, uint64_t start);
 void       evpipe__journal_free(evpipe__journal *journal);
@@ -58,14 +59,14 @@ uint64_t evpipe__journal_nonce(const evpipe__journal *journal);
 /* ---- the consumer's thread ---- */
 
 /*
- * After seal: whether all who had reserved have published, so that `accepted` is final. *position, 0 or the tail at first, moves on to what is
- * still missing.
+ * After seal: whether all who had reserved have published, so that `accepted` is final. *position, 0 or the tail at
+ * first, moves on to what is still missing.
  */
 int evpipe__journal_is_published(evpipe__journal *journal, uint64_t *position);
 
 /*
- * The next record at or after *position that nobody has taken, and moves *position to it. 0: none is published there yet. The entry is valid until
- * its record is done.
+ * The next record at or after *position that nobody has taken, and moves *position to it. 0: none is published there
+ * yet. The entry is valid until its record is done.
  */
 int evpipe__journal_next(evpipe__journal *journal, uint64_t *position, evpipe__journal_entry *entry);
 

@@ -1,7 +1,8 @@
 /*
- * Where events wait in order. A key belongs to one lane, and with order = key a lane has one post in flight, so that a key's events arrive in
- * order without anything being kept for each key. When a destination has a backlog, its lanes double, and what is pending moves to the new
- * ones. A new lane may not post before what the old ones have in flight, or have to post again, is done.
+ * Where events wait in order. A key belongs to one lane, and with order = key a lane has one post in flight, so that a
+ * key's events arrive in order without anything being kept for each key. When a destination has a backlog, its lanes
+ * double, and what is pending moves to the new ones. A new lane may not post before what the old ones have in flight,
+ * or have to post again, is done.
  */
 #include "errors.h"
 #include "memory.h"

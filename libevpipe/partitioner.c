@@ -1,6 +1,6 @@
 /*
- * The partition for a key, as Kafka's Java clients choose it, so that whoever writes to a topic with them shares our order. MurmurHash2 (Austin
- * Appleby, public domain algorithm), 32 bits, with their seed.
+ * The partition for a key, as Kafka's Java clients choose it, so that whoever writes to a topic with them shares our
+ * order. MurmurHash2 (Austin Appleby, public domain algorithm), 32 bits, with their seed.
  */
 #include <string.h>
 

@@ -182,8 +182,8 @@ void evpipe__pipeline_end(evpipe__pipeline *pipeline, evpipe__event *event, evpi
 /* ---- one round ---- */
 
 /*
- * What of a hoard has waited for longer than the first tier would make it wait goes there. (That parts it from later events of its keys: only
- * when others starve.)
+ * What of a hoard has waited for longer than the first tier would make it wait goes there. (That parts it from later
+ * events of its keys: only when others starve.)
  */
 static void on_sweep(void *owner)
 {

@@ -1,6 +1,6 @@
 /*
- * pipeline.h: a worker without its facade: from polled records to settled ones. Sans-I/O: transport, sink, clocks and randomness are
- * handed in, and whoever owns it calls step.
+ * pipeline.h: a worker without its facade: from polled records to settled ones. Sans-I/O: transport, sink, clocks and
+ * randomness are handed in, and whoever owns it calls step.
  *
  *   intake.c       records and assignments, as the transport gives them, tiers' heads that wait until they are due
  *   destinations.c whose events they are: what is known of each destination, and whether it may be posted to
@@ -197,8 +197,8 @@ struct evpipe__pipeline {
 int64_t evpipe__pipeline_jitter(evpipe__pipeline *pipeline, int64_t least_ms, int64_t most_ms);
 int64_t evpipe__pipeline_wall_ms(const evpipe__pipeline *pipeline);
 /*
- * Room for events is short although posts could be made and some destinations have nothing here: theirs may well wait behind what is held. (When all have
- * something to post, or all posts are out, taking more would not help anybody.)
+ * Room for events is short although posts could be made and some destinations have nothing here: theirs may well wait
+ * behind what is held. (When all have something to post, or all posts are out, taking more would not help anybody.)
  */
 int evpipe__pipeline_is_starving(const evpipe__pipeline *pipeline);
 
@@ -245,8 +245,8 @@ void evpipe__destination_leave_alone(evpipe__destination *destination, int64_t m
 /* Nothing waits here for longer than the first tier would make it wait: that goes to a tier. */
 void evpipe__destination_wait_elsewhere(evpipe__destination *destination);
 /*
- * It takes less than comes: it may have no more posts, holds more than is left for all others (as buffers are shared in a switch, Choudhury and
- * Hahne 1998), and its oldest event has waited for longer than that beyond its linger.
+ * It takes less than comes: it may have no more posts, holds more than is left for all others (as buffers are shared in
+ * a switch, Choudhury and Hahne 1998), and its oldest event has waited for longer than that beyond its linger.
  */
 int evpipe__destination_hoards(const evpipe__destination *destination, int64_t patience_ms);
 

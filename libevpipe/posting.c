@@ -1,6 +1,6 @@
 /*
- * Which destination posts next. Deficit round robin (Shreedhar and Varghese 1995): each in turn may post as many bytes, however much waits, and the
- * cost of choosing does not grow with what waits.
+ * Which destination posts next. Deficit round robin (Shreedhar and Varghese 1995): each in turn may post as many bytes,
+ * however much waits, and the cost of choosing does not grow with what waits.
  */
 #include "errors.h"
 #include "pipeline.h"

@@ -1,5 +1,6 @@
 /*
- * The facade of a producer: resolves what the configuration names, runs the pump in a thread or by step, and keeps close exact.
+ * The facade of a producer: resolves what the configuration names, runs the pump in a thread or by step, and keeps
+ * close exact.
  */
 #include <evpipe.h>
 
@@ -49,8 +50,8 @@ struct evpipe_producer {
 	evpipe__waiter *waiter;
 
 	/*
-	 * Guarded by the monitor, which is never held while the transport or the application is called. Pump and transport are used by whoever
-	 * has the turn, and once it is closed by the one who closes.
+	 * Guarded by the monitor, which is never held while the transport or the application is called. Pump and
+	 * transport are used by whoever has the turn, and once it is closed by the one who closes.
 	 */
 	evpipe__monitor *monitor;
 	enum state   state;

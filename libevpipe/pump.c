@@ -111,9 +111,9 @@ static int64_t wall_ms(const evpipe__pump *pump)
 }
 
 /*
- * A broker deletes records by their timestamp, so one that carried an old event's own time could be gone before it was read; and it refuses those
- * that are far ahead. Such a record is of now, and the event's time travels in its envelope. Where there is none, an old event keeps
- * its time: it has no other place.
+ * A broker deletes records by their timestamp, so one that carried an old event's own time could be gone before it was
+ * read; and it refuses those that are far ahead. Such a record is of now, and the event's time travels in its envelope.
+ * Where there is none, an old event keeps its time: it has no other place.
  */
 static int is_of_now(const evpipe__pump *pump, const evpipe_event *event)
 {

@@ -1,9 +1,9 @@
 /*
- * pump.h: carries events from the journal to the transport. Sans-I/O: whoever owns it calls step. One thread at a time, which holds no lock: the
- * transport and the application are called out to.
+ * pump.h: carries events from the journal to the transport. Sans-I/O: whoever owns it calls step. One thread at a time,
+ * which holds no lock: the transport and the application are called out to.
  *
- * It sends in the journal's order, stops where the transport has no room, and never skips. What is not acknowledged is sent again, with the same
- * event id.
+ * It sends in the journal's order, stops where the transport has no room, and never skips. What is not acknowledged is
+ * sent again, with the same event id.
  */
 #ifndef EVPIPE_PUMP_H
 #define EVPIPE_PUMP_H

@@ -1,5 +1,6 @@
 /*
- * Handing events over to retry tiers and dead letters. A record is settled only when the broker has acknowledged the new one.
+ * Handing events over to retry tiers and dead letters. A record is settled only when the broker has acknowledged the
+ * new one.
  */
 #include <string.h>
 

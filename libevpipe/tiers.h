@@ -1,6 +1,6 @@
 /*
- * tiers.h: the retry ladder: a topic for each delay, and the dead letters behind the last. Each tier has one delay, so that its
- * records fall due in the order they lie.
+ * tiers.h: the retry ladder: a topic for each delay, and the dead letters behind the last. Each tier has one delay, so
+ * that its records fall due in the order they lie.
  */
 #ifndef EVPIPE_TIERS_H
 #define EVPIPE_TIERS_H
@@ -25,8 +25,8 @@ size_t evpipe__tiers_for(const evpipe__tiers *tiers, size_t least, int64_t wait_
 int evpipe__tiers_of_topic(const evpipe__tiers *tiers, const char *topic);
 
 /*
- * How long a record still waits: what is left of its delay since it was queued, both by wall clocks of perhaps different machines, and so never
- * more than its delay and never less than 0.
+ * How long a record still waits: what is left of its delay since it was queued, both by wall clocks of perhaps
+ * different machines, and so never more than its delay and never less than 0.
  */
 int64_t evpipe__tier_wait(int64_t queued_ms, int64_t delay_ms, int64_t now_wall_ms);
 

@@ -7,8 +7,9 @@
 #include "pipeline.h"
 
 /*
- * Parts of one batch refused in a row, none delivered: then it is not a poisoned event but all of them. Enough to find one poisoned event, or
- * a few at the start, in a batch of 500 (9 halvings); a wholly bad batch would cost 999 posts otherwise.
+ * Parts of one batch refused in a row, none delivered: then it is not a poisoned event but all of them. Enough to find
+ * one poisoned event, or a few at the start, in a batch of 500 (9 halvings); a wholly bad batch would cost 999 posts
+ * otherwise.
  */
 #define REFUSALS_MAX 16
 
@@ -180,8 +181,8 @@ static int any_of(const evpipe_answer *answer, evpipe_verdict verdict)
 }
 
 /*
- * What the answer says of the destination. That it refuses an event, or a size, shows that it is well; a payload that did not fit the
- * format never came to it.
+ * What the answer says of the destination. That it refuses an event, or a size, shows that it is well; a payload that
+ * did not fit the format never came to it.
  */
 static void judge_destination(evpipe__destination *destination, const evpipe_answer *answer)
 {

@@ -181,8 +181,8 @@ static evpipe_err result_of(const evpipe_worker *worker)
 }
 
 /*
- * Calls of stop since the last time. Who only steps never waits, so the wakes are drained here once there was one. A wake that is drained has been
- * counted before.
+ * Calls of stop since the last time. Who only steps never waits, so the wakes are drained here once there was one. A
+ * wake that is drained has been counted before.
  */
 static unsigned take_stops(evpipe_worker *worker)
 {

@@ -35,8 +35,8 @@ static const struct meaning classes[] = {
 };
 
 /*
- * Failures of the connection. Unknown holds only if the request had begun to go out. What is not here is one that nobody has thought of:
- * retry.
+ * Failures of the connection. Unknown holds only if the request had begun to go out. What is not here is one that
+ * nobody has thought of: retry.
  */
 static const struct {
 	CURLcode       result;

@@ -32,9 +32,10 @@ typedef struct evpipe__http_outcome {
 } evpipe__http_outcome;
 
 /*
- * Fill verdict, each, status, text (in `text`, EVPIPE__ANSWER_TEXT_MAX bytes), unknown, leave_alone_ms and overloaded; answer->batch is
- * there already. A whole answer counts by its status. Of a broken one, a status of failure counts, but a 2xx followed by a lost connection
- * leaves the outcome unknown; a 2xx whose body is without end, by bytes or by time, is a 2xx.
+ * Fill verdict, each, status, text (in `text`, EVPIPE__ANSWER_TEXT_MAX bytes), unknown, leave_alone_ms and overloaded;
+ * answer->batch is there already. A whole answer counts by its status. Of a broken one, a status of failure counts, but
+ * a 2xx followed by a lost connection leaves the outcome unknown; a 2xx whose body is without end, by bytes or by time,
+ * is a 2xx.
  */
 void evpipe__http_judge(const evpipe__http_outcome *outcome, evpipe_answer *answer, char *text);
 

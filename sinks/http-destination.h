@@ -56,14 +56,14 @@ void evpipe__http_destinations_init(evpipe__http_destinations *destinations, con
 void evpipe__http_destinations_release(evpipe__http_destinations *destinations); /* nobody has a reference any more */
 
 /*
- * Check what holds for all destinations that have nothing of their own. ECONFIG says which property and what about it. *insecure (may be NULL):
- * certificates are not checked.
+ * Check what holds for all destinations that have nothing of their own. ECONFIG says which property and what about it.
+ * *insecure (may be NULL): certificates are not checked.
  */
 evpipe_err evpipe__http_destinations_check(const evpipe_config *config, int *insecure, evpipe_error *error);
 
 /*
- * The settings of a destination, with a reference that is the caller's to give back. A mistake in them is not an error but their `refusal`.
- * ENOMEM.
+ * The settings of a destination, with a reference that is the caller's to give back. A mistake in them is not an error
+ * but their `refusal`. ENOMEM.
  */
 evpipe_err evpipe__http_destination_get(evpipe__http_destinations *destinations, const char *name, evpipe__http_destination **out);
 void       evpipe__http_destination_put(evpipe__http_destination *destination); /* NULL is fine */

@@ -268,8 +268,8 @@ static void answer_plainly(evpipe__http_post *post, evpipe_verdict verdict, int 
 }
 
 /*
- * Nothing is posted if some events don't fit: the idempotency key is that of all ids, and the same body must not come again with another. The core posts
- * those that fit at once, as a batch of their own.
+ * Nothing is posted if some events don't fit: the idempotency key is that of all ids, and the same body must not come
+ * again with another. The core posts those that fit at once, as a batch of their own.
  */
 static void answer_misfits(evpipe__http_post *post)
 {

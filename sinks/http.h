@@ -7,8 +7,8 @@
  *   http-destination.c  how a destination is posted to, by the configuration
  *   http-answer.c       what an answer means
  *
- * libcurl sends a POST again by itself when a connection it had kept turns out to be closed: the server may see a batch twice while one answer
- * comes back. That is what the idempotency key is for.
+ * libcurl sends a POST again by itself when a connection it had kept turns out to be closed: the server may see a batch
+ * twice while one answer comes back. That is what the idempotency key is for.
  */
 #ifndef EVPIPE_HTTP_H
 #define EVPIPE_HTTP_H
@@ -67,7 +67,8 @@ typedef struct evpipe__http {
 	size_t                    idle_bytes; /* bodies that idle posts keep */
 	evpipe__http_post        *polled;     /* its text and verdicts are borrowed until the next call */
 	/*
-	 * Batches for which there was no memory, chained by sink_data; they are answered without any. The tail is where the next is hung.
+	 * Batches for which there was no memory, chained by sink_data; they are answered without any. The tail is where
+	 * the next is hung.
 	 */
 	evpipe_batch *unlucky, **unlucky_tail;
 
@@ -94,7 +95,8 @@ void evpipe__http_post_give_back(evpipe__http_post *post);
 void evpipe__http_post_free(evpipe__http_post *post);
 
 /*
- * Make the body and start. Either it is among http->out then, or it could not be and is among http->answered. The batch and the destination are set.
+ * Make the body and start. Either it is among http->out then, or it could not be and is among http->answered. The batch
+ * and the destination are set.
  */
 void evpipe__http_post_start(evpipe__http_post *post);
 

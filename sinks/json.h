@@ -22,8 +22,9 @@ typedef struct evpipe__json {
 } evpipe__json;
 
 /*
- * Is this one JSON text (RFC 8259, in UTF-8, strictly; an escaped half of a surrogate pair passes, as it does with most parsers)? `member`
- * may be NULL, and is at most EVPIPE__JSON_MEMBER_MAX bytes long. Allocates nothing and does not recurse. True: valid.
+ * Is this one JSON text (RFC 8259, in UTF-8, strictly; an escaped half of a surrogate pair passes, as it does with most
+ * parsers)? `member` may be NULL, and is at most EVPIPE__JSON_MEMBER_MAX bytes long. Allocates nothing and does not
+ * recurse. True: valid.
  */
 int evpipe__json_scan(evpipe__json *json, const void *bytes, size_t len, const char *member);
 

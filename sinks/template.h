@@ -1,9 +1,9 @@
 /*
  * template.h: a URL with {destination} in its path or query.
  *
- * What stands for {destination} never changes scheme, host, port or the structure of the path: everything but the unreserved
- * characters of RFC 3986 is percent-encoded, and a name that would make a segment of the path "." or ".." is refused, encoded or
- * not: servers that decode before they normalise would climb.
+ * What stands for {destination} never changes scheme, host, port or the structure of the path: everything but the
+ * unreserved characters of RFC 3986 is percent-encoded, and a name that would make a segment of the path "." or ".." is
+ * refused, encoded or not: servers that decode before they normalise would climb.
  */
 #ifndef EVPIPE_TEMPLATE_H
 #define EVPIPE_TEMPLATE_H

@@ -10,8 +10,8 @@
 size_t evpipe__utf8_length(const void *bytes, size_t len);
 
 /*
- * The first line that is not blank, as it may go to a terminal and into a log: control characters are blanks, what is no UTF-8 is
- * a question mark. Cut to fit `size` (> 0), never within a character. Returns `out`.
+ * The first line that is not blank, as it may go to a terminal and into a log: control characters are blanks, what is
+ * no UTF-8 is a question mark. Cut to fit `size` (> 0), never within a character. Returns `out`.
  */
 char *evpipe__text_line(char *out, size_t size, const void *bytes, size_t len);
 

@@ -1,7 +1,8 @@
 /*
- * C11 threads, mutexes and conditions by way of the POSIX ones, to be preloaded under ThreadSanitizer. It knows the latter alone: a thread that
- * glibc's thrd_create makes has no state of TSan's and crashes in its first malloc, and librdkafka makes all of its threads so. With
- * this it sees librdkafka's threads and its locks. In glibc the types are the same underneath.
+ * C11 threads, mutexes and conditions by way of the POSIX ones, to be preloaded under ThreadSanitizer. It knows the
+ * latter alone: a thread that glibc's thrd_create makes has no state of TSan's and crashes in its first malloc, and
+ * librdkafka makes all of its threads so. With this it sees librdkafka's threads and its locks. In glibc the types are
+ * the same underneath.
  */
 #include <errno.h>
 #include <pthread.h>

@@ -1,5 +1,6 @@
 /*
- * Records that were handed out and are not settled: copies, so that they can come again; and records that are handed out twice.
+ * Records that were handed out and are not settled: copies, so that they can come again; and records that are handed
+ * out twice.
  */
 #include "fault.h"
 

@@ -1,8 +1,8 @@
 /*
  * Partitions, which rules hold and take away.
  *
- * A partition that a rule takes away stays assigned inside: it is held there, and a copy of each record that was handed out and is not
- * settled is kept, so that all of it comes again under a new epoch, as it would from a broker.
+ * A partition that a rule takes away stays assigned inside: it is held there, and a copy of each record that was handed
+ * out and is not settled is kept, so that all of it comes again under a new epoch, as it would from a broker.
  */
 #include "fault.h"
 

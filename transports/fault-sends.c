@@ -87,8 +87,8 @@ static evpipe_err pass_on(evpipe__fault_sending *sending, const evpipe_record *r
 }
 
 /*
- * A record that was refused for want of room comes again, as the contract says: what strikes it was decided when it came first, so
- * that a full queue uses up no rule and moves no stream of random numbers.
+ * A record that was refused for want of room comes again, as the contract says: what strikes it was decided when it
+ * came first, so that a full queue uses up no rule and moves no stream of random numbers.
  */
 static const evpipe__fault_rule *decide(evpipe__fault *fault, const evpipe_record *record)
 {

@@ -1,5 +1,6 @@
 /*
- * The fault transport: life, poll, the table of operations. What it does to sends and partitions is in files of their own: fault.h.
+ * The fault transport: life, poll, the table of operations. What it does to sends and partitions is in files of their
+ * own: fault.h.
  */
 #include "fault.h"
 

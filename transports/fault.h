@@ -8,8 +8,8 @@
  *   fault-kept.c       records that come again
  *   fault.c            life, poll, the table of operations
  *
- * Assignments that the caller sees have the slot of the transport inside and an epoch of ours, since one assignment inside may be
- * several outside: it was lost and came back.
+ * Assignments that the caller sees have the slot of the transport inside and an epoch of ours, since one assignment
+ * inside may be several outside: it was lost and came back.
  */
 #ifndef EVPIPE_FAULT_PRIVATE_H
 #define EVPIPE_FAULT_PRIVATE_H

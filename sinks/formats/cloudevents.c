@@ -1,6 +1,7 @@
 /*
- * CloudEvents 1.0, the batch of the JSON event format. Every payload fits: what is valid JSON, and says so, is embedded, everything else goes as
- * base64. The application's headers become extension attributes where their names and values are legal ones.
+ * CloudEvents 1.0, the batch of the JSON event format. Every payload fits: what is valid JSON, and says so, is
+ * embedded, everything else goes as base64. The application's headers become extension attributes where their names and
+ * values are legal ones.
  */
 #include <string.h>
 #include <strings.h>

@@ -1,5 +1,6 @@
 /*
- * formats.h: what the body of a post looks like. A format makes a body of a batch and, where the answer speaks of each item, reads it.
+ * formats.h: what the body of a post looks like. A format makes a body of a batch and, where the answer speaks of each
+ * item, reads it.
  */
 #ifndef EVPIPE_FORMATS_H
 #define EVPIPE_FORMATS_H
@@ -31,14 +32,14 @@ typedef struct evpipe__format {
 	const char *content_type;
 
 	/*
-	 * Append the body. An event that cannot be put into it is told by evpipe__body_misfit and left out; the others are still looked at, but
-	 * what is then in the body does not matter: it is not posted. ETOOLARGE, ENOMEM.
+	 * Append the body. An event that cannot be put into it is told by evpipe__body_misfit and left out; the others
+	 * are still looked at, but what is then in the body does not matter: it is not posted. ETOOLARGE, ENOMEM.
 	 */
 	evpipe_err (*build)(evpipe__body *body);
 
 	/*
-	 * Optional, for APIs whose answer speaks of each item. Read the whole body of a 2xx answer into a verdict for each event, one of the
-	 * first three. EFORMAT: it is not what it should be, so nobody knows what was stored.
+	 * Optional, for APIs whose answer speaks of each item. Read the whole body of a 2xx answer into a verdict for
+	 * each event, one of the first three. EFORMAT: it is not what it should be, so nobody knows what was stored.
 	 */
 	evpipe_err (*read_answer)(const evpipe_batch *batch, const void *answer, size_t len, evpipe_verdict *each);
 } evpipe__format;

@@ -1,7 +1,7 @@
 /*
- * A line of JSON an event. A line must hold no line break, and must look like JSON at both ends; whether it is valid inside is left
- * to the receiver, who reads each line by itself, since reading every byte of every payload would cost more than all the rest. Only a
- * payload with line breaks is read, and loses its blanks, or one that gets its id.
+ * A line of JSON an event. A line must hold no line break, and must look like JSON at both ends; whether it is valid
+ * inside is left to the receiver, who reads each line by itself, since reading every byte of every payload would cost
+ * more than all the rest. Only a payload with line breaks is read, and loses its blanks, or one that gets its id.
  */
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /*
- * Closing: everything is accounted for, and what is reported is true. Harness: close_instance checks that each send is reported once,
- * that no record comes any more, and ECLOSED for ever.
+ * Closing: everything is accounted for, and what is reported is true. Harness: close_instance checks that each send is
+ * reported once, that no record comes any more, and ECLOSED for ever.
  */
 #include "harness.h"
 

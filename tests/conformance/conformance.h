@@ -1,6 +1,6 @@
 /*
- * conformance.h: the contract of evpipe-transport.h in code. The suite names no transport: each has a file of its own, which says in
- * a dozen or two lines what world it lives in.
+ * conformance.h: the contract of evpipe-transport.h in code. The suite names no transport: each has a file of its own,
+ * which says in a dozen or two lines what world it lives in.
  */
 #ifndef CONFORMANCE_H
 #define CONFORMANCE_H
@@ -17,8 +17,8 @@ struct conformance_target {
 	const char *name;
 
 	/*
-	 * Make a world for the whole run: a broker without topics, and what makes `config` use the transport under test. NULL: it
-	 * cannot be had here, *why says why, and the run is skipped.
+	 * Make a world for the whole run: a broker without topics, and what makes `config` use the transport under
+	 * test. NULL: it cannot be had here, *why says why, and the run is skipped.
 	 */
 	void *(*begin)(evpipe_config *config, const char **why);
 	void (*end)(void *world);

@@ -44,8 +44,8 @@ static int is_shared(struct instance *first, struct instance *second)
 }
 
 /*
- * The second one gets nothing of what the first one has not relinquished; what the first settled, before or after the partition
- * was revoked, does not come to the second one, and all else does.
+ * The second one gets nothing of what the first one has not relinquished; what the first settled, before or after the
+ * partition was revoked, does not come to the second one, and all else does.
  */
 static void test_groups__a_partition_changes_hands_after_it_was_relinquished(void **state)
 {

@@ -1,6 +1,6 @@
 /*
- * harness.h: what the cases are written in: instances of the transport under test that note all that happens to them, and check at
- * each event what must hold whatever a case is about.
+ * harness.h: what the cases are written in: instances of the transport under test that note all that happens to them,
+ * and check at each event what must hold whatever a case is about.
  */
 #ifndef CONFORMANCE_HARNESS_H
 #define CONFORMANCE_HARNESS_H

@@ -9,8 +9,8 @@
 #include "conformance.h"
 
 /*
- * A member that dies without a word is noticed after session_ms; a real broker takes no less than 6000 unless it is told to.
- * False, and a line on standard error, if a setting is refused.
+ * A member that dies without a word is noticed after session_ms; a real broker takes no less than 6000 unless it is
+ * told to. False, and a line on standard error, if a setting is refused.
  */
 static inline int use_kafka(evpipe_config *config, const char *bootstraps, const char *session_ms)
 {

@@ -1,5 +1,6 @@
 /*
- * Receiving: when records come, and when not. One instance receives through all cases; each of them takes all that it sends.
+ * Receiving: when records come, and when not. One instance receives through all cases; each of them takes all that it
+ * sends.
  */
 #include "harness.h"
 

@@ -1,5 +1,6 @@
 /*
- * Records come back as they were sent. One instance sends all kinds of them, another takes them, and the cases look at what came.
+ * Records come back as they were sent. One instance sends all kinds of them, another takes them, and the cases look at
+ * what came.
  */
 #include "harness.h"
 

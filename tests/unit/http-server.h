@@ -1,6 +1,7 @@
 /*
- * http-server.h: an HTTP server of a test's own, on a port of its own, that keeps what came and answers what it was told to, byte
- * for byte. One thread; requests are answered one after the other, in the order in which they were complete.
+ * http-server.h: an HTTP server of a test's own, on a port of its own, that keeps what came and answers what it was
+ * told to, byte for byte. One thread; requests are answered one after the other, in the order in which they were
+ * complete.
  */
 #ifndef EVPIPE_TEST_HTTP_SERVER_H
 #define EVPIPE_TEST_HTTP_SERVER_H

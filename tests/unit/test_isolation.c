@@ -219,7 +219,8 @@ static void test_isolation__memory_stays_within_the_budget(void **state)
 }
 
 /*
- * One that takes a post a minute, and more of its events than fit: the others' go on, also long after, when nothing has been taken for minutes.
+ * One that takes a post a minute, and more of its events than fit: the others' go on, also long after, when nothing has
+ * been taken for minutes.
  */
 static void test_isolation__a_hoard_makes_room_for_others(void **state)
 {

@@ -57,8 +57,8 @@ static int64_t timestamp_of(const char *envelope, int64_t time_ms)
 }
 
 /*
- * A broker deletes by timestamp, and refuses what is far ahead: the record of such an event, on its topic or in a tier, is of now, and the event
- * keeps its time.
+ * A broker deletes by timestamp, and refuses what is far ahead: the record of such an event, on its topic or in a tier,
+ * is of now, and the event keeps its time.
  */
 static void test_producer__an_event_far_from_now_is_neither_deleted_nor_refused_for_it(void **state)
 {

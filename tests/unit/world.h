@@ -1,6 +1,6 @@
 /*
- * world.h: a whole pipeline in virtual time: a test broker, a producer, workers that post to the broker's scripted sink. Each step of time
- * checks that the ledgers balance.
+ * world.h: a whole pipeline in virtual time: a test broker, a producer, workers that post to the broker's scripted
+ * sink. Each step of time checks that the ledgers balance.
  */
 #ifndef EVPIPE_TEST_WORLD_H
 #define EVPIPE_TEST_WORLD_H
