@@ -239,15 +239,16 @@ static void test_receiving__a_backlog_does_not_outgrow_the_memory(void **state)
 	}
 	AWAIT(sender->reported == BACKLOG);
 	receiver = open_instance(EVPIPE_ROLE_RECEIVE, 32 * MIB);
+	size_t most = receiver->memory_max + (target->quirks & CONFORMANCE_ESTIMATES_MEMORY ? receiver->memory_max / 2 : 0);
 	receiver->counts_only = 1;
 	receiver->is_full = 1;
 	subscribe(receiver, group, large);
 	AWAIT(receiver->ours == 8);
 	pass(1000);
-	assert_true(ops->memory(receiver->self) <= receiver->memory_max);
+	assert_true(ops->memory(receiver->self) <= most);
 	receiver->is_full = 0;
 	AWAIT(receiver->records == BACKLOG);
-	assert_true(receiver->memory_seen <= receiver->memory_max);
+	assert_true(receiver->memory_seen <= most);
 }
 
 int conformance_receiving(void)
