@@ -32,10 +32,9 @@ typedef struct evpipe__event {
 	const char *error; /* its own, or the note's; NULL: none */
 	struct evpipe__note *note;
 
-	/* Where it is being handed over to: see router.h. */
+	/* Where it is being handed over to: router.c. */
 	int16_t       target;
 	uint8_t       parked;
-	uint8_t       failed_hand_overs;
 	evpipe_reason reason;
 } evpipe__event;
 

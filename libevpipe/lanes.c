@@ -131,7 +131,7 @@ static void change(evpipe__destination *destination, unsigned count)
 	drop_old(destination);
 }
 
-int evpipe__lanes_adapt(evpipe__destination *destination)
+static int adapt(evpipe__destination *destination)
 {
 	if (!destination->pipeline->ordered || !drop_old(destination))
 		return 0;
@@ -240,7 +240,7 @@ void evpipe__lane_posted(evpipe__lane *lane)
 	evpipe__destination *destination = lane->destination;
 	lane->posting--;
 	destination->posting--;
-	if (destination->old || evpipe__lanes_adapt(destination)) {
+	if (destination->old || adapt(destination)) {
 		drop_old(destination);
 		evpipe__lanes_refresh(destination);
 	} else {
@@ -257,6 +257,23 @@ void evpipe__lane_repost(evpipe__lane *lane, evpipe__batch *batch)
 	evpipe__lane_refresh(lane);
 }
 
+/* Its partition may be somebody else's by now, who will deliver it. */
+static void add_unless_gone(evpipe__pipeline *pipeline, evpipe__batch *batch, evpipe__event *event)
+{
+	if (evpipe__intake_partition(pipeline, event))
+		evpipe__batch_add(batch, event);
+	else
+		evpipe__pipeline_end(pipeline, event, EVPIPE__END_RELINQUISHED);
+}
+
+static evpipe__batch *unless_empty(evpipe__batch *batch)
+{
+	if (batch->public.count)
+		return batch;
+	evpipe__batch_free(batch);
+	return NULL;
+}
+
 static evpipe__batch *batch_of_pending(evpipe__lane *lane)
 {
 	evpipe__destination *destination = lane->destination;
@@ -271,18 +288,10 @@ static evpipe__batch *batch_of_pending(evpipe__lane *lane)
 	while (batch->public.count < count && (event = TAILQ_FIRST(&lane->pending))) {
 		if (batch->public.count && batch->public.bytes + event->delivery.data_len > most)
 			break;
-		take_pending(lane);
-		/* Its partition may be somebody else's by now, who will deliver it. */
-		if (evpipe__intake_partition(pipeline, event))
-			evpipe__batch_add(batch, event);
-		else
-			evpipe__pipeline_end(pipeline, event, EVPIPE__END_RELINQUISHED);
+		add_unless_gone(pipeline, batch, take_pending(lane));
 	}
 	batch->lane = lane;
-	if (batch->public.count)
-		return batch;
-	evpipe__batch_free(batch);
-	return NULL;
+	return unless_empty(batch);
 }
 
 /* Leave out what is somebody else's by now. NULL if nothing is left. */
@@ -290,17 +299,9 @@ static evpipe__batch *without_gone(evpipe__pipeline *pipeline, evpipe__batch *ba
 {
 	size_t count = batch->public.count;
 	batch->public.count = batch->public.bytes = 0;
-	for (size_t i = 0; i < count; i++) {
-		evpipe__event *event = batch->events[i];
-		if (evpipe__intake_partition(pipeline, event))
-			evpipe__batch_add(batch, event);
-		else
-			evpipe__pipeline_end(pipeline, event, EVPIPE__END_RELINQUISHED);
-	}
-	if (batch->public.count)
-		return batch;
-	evpipe__batch_free(batch);
-	return NULL;
+	for (size_t i = 0; i < count; i++)
+		add_unless_gone(pipeline, batch, batch->events[i]);
+	return unless_empty(batch);
 }
 
 static evpipe__batch *next_again(evpipe__lane *lane)

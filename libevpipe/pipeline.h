@@ -268,7 +268,6 @@ void evpipe__lanes_divert(evpipe__destination *destination, int64_t wait_ms);
 /* The same for what has been pending since before `before_ms`. */
 void    evpipe__lanes_divert_old(evpipe__destination *destination, int64_t before_ms);
 int64_t evpipe__lanes_oldest_ms(const evpipe__destination *destination); /* arrival of the oldest pending; INT64_MAX: none */
-int     evpipe__lanes_adapt(evpipe__destination *destination);
 
 /* ---- posting.c ---- */
 

@@ -5,7 +5,7 @@
 #include "errors.h"
 #include "memory.h"
 
-evpipe_err evpipe__sink_ops_check(const evpipe_sink_ops *ops, evpipe_error *error)
+static evpipe_err check_ops(const evpipe_sink_ops *ops, evpipe_error *error)
 {
 	if (!ops)
 		return evpipe__fail(error, EVPIPE_EINVAL, "sink: no table of operations");
@@ -21,7 +21,7 @@ evpipe_err evpipe__sink_ops_check(const evpipe_sink_ops *ops, evpipe_error *erro
 
 evpipe_err evpipe_sink_new(evpipe_sink **out, const evpipe_sink_ops *ops, void *self, evpipe_error *error)
 {
-	evpipe_err err = evpipe__sink_ops_check(ops, error);
+	evpipe_err err = check_ops(ops, error);
 	if (err)
 		return err;
 	evpipe_sink *sink = evpipe__malloc(sizeof *sink);

@@ -11,7 +11,4 @@ struct evpipe_sink {
 	void                  *self;
 };
 
-/* EINVAL, naming the slot that is missing. */
-evpipe_err evpipe__sink_ops_check(const evpipe_sink_ops *ops, evpipe_error *error);
-
 #endif

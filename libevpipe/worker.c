@@ -35,7 +35,6 @@ struct evpipe_worker {
 	atomic_uint                 stops; /* calls of stop not seen yet */
 	int                         stopping;
 	int                         closed;
-	evpipe_err                  result;
 	evpipe_stepper              stepper;
 };
 

@@ -363,7 +363,6 @@ evpipe_err evpipe__tb_assign(struct member *member, struct claim *claim);
 void       evpipe__tb_revoke(struct assignment *assignment);
 /* It is over, without a word or with LOST. */
 void evpipe__tb_assignment_end(struct assignment *assignment, int is_lost);
-void evpipe__tb_assignment_free(struct assignment *assignment);
 /* Its news was polled. */
 void evpipe__tb_assignment_told(struct assignment *assignment);
 /* Its partition has something, or may have again. */
