@@ -10,6 +10,7 @@ libconformance_la_SOURCES = \
 	tests/conformance/records.c \
 	tests/conformance/sending.c \
 	tests/conformance/settling.c \
+	tests/conformance/testbroker.h \
 	tests/conformance/topics.c
 libconformance_la_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 

@@ -1,9 +1,8 @@
 /*
  * The test broker, in real time.
  */
-#include <evpipe-testbroker.h>
-
 #include "conformance.h"
+#include "testbroker.h"
 
 static void *begin(evpipe_config *config, const char **why)
 {
@@ -16,24 +15,9 @@ static void *begin(evpipe_config *config, const char **why)
 	return broker;
 }
 
-static void end(void *world)
-{
-	evpipe_testbroker_free(world);
-}
-
-static void expel(void *world, const char *group)
-{
-	evpipe_testbroker_expel(world, group, 0);
-}
-
-static void set_away(void *world, int away)
-{
-	evpipe_testbroker_set_available(world, NULL, -1, !away);
-}
-
 int main(void)
 {
 	static const struct conformance_target target = {
-		.name = "test broker in real time", .begin = begin, .end = end, .expel = expel, .set_away = set_away};
+		.name = "test broker in real time", .begin = begin, .end = world_end, .expel = world_expel, .set_away = world_set_away};
 	return conformance_run(&target);
 }
