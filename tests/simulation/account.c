@@ -55,6 +55,8 @@ void account_sent(struct machine *machine, uint32_t number, uint32_t topic)
 	struct event *event = &machine->world->events[number];
 	event->sends[topic > 0]++;
 	event->is_retried |= topic > 0;
+	if (!event->first_sent)
+		event->first_sent = machine->world->trace.count;
 }
 
 void account_reported(struct machine *machine, uint32_t number, uint32_t topic, evpipe_outcome outcome)
@@ -201,6 +203,7 @@ void account_taken(struct machine *machine, const evpipe_record *polled, struct 
 	else
 		taken_again(machine, holding, record, polled->offset);
 	record->epoch = holding->epoch;
+	world->events[number].in_hands++;
 	if (holding->topic > 0)
 		promise_taken(machine, number, polled, holding->topic);
 }
@@ -224,6 +227,7 @@ void account_settled(struct machine *machine, struct holding *holding, int64_t o
 	trace_note(&world->trace, TRACE_SETTLED, machine->name, record->number, holding->topic, holding->partition, offset);
 	holding->unsettled -= holding->unsettled > 0;
 	record->settled_epoch = holding->epoch;
+	event->in_hands -= event->in_hands > 0;
 	if (record->is_settled)
 		return;
 	record->is_settled = 1;

@@ -40,10 +40,11 @@ struct event {
 	uint32_t acked;                 /* sends to tiers and dead letters that were acknowledged */
 	uint32_t settled;               /* distinct records */
 	uint32_t next;                  /* of its key, as accepted */
+	uint64_t first_sent;            /* to the topic, as the how-manieth step of all */
 	uint8_t  is_on_topic, is_dead, is_skipped; /* as seen in the broker at the end, or when its application died */
 	uint8_t  is_doubtful; /* a send of its application failed, or may have */
 	uint8_t  is_retried;  /* or on its way to the dead letters */
-	uint8_t  is_put_back; /* its data store took others of its batch, and not this one */
+	uint8_t  is_put_back; /* its data store did not take it: it is posted again, or handed over */
 	uint64_t id; /* a hash of the id it was first delivered with */
 	/* A record of a tier that a worker has, until it is posted or handed over: not before due_ms. */
 	uint32_t waits_at;
@@ -52,7 +53,7 @@ struct event {
 		int64_t queued_ms, at_ms; /* as it says, and in truth */
 	} sent[4]; /* to tiers, the last times, round and round */
 	uint32_t sent_count;
-	int      is_ambiguous; /* two of its records have been in one worker's hands */
+	uint32_t in_hands; /* records of it that were handed out and are not settled */
 };
 
 /* Where a record was handed out to; one for each offset. */
