@@ -88,12 +88,16 @@ static void draw_sizes(struct plan *plan, struct chance *chance)
 	if (journal < 65536)
 		journal = 65536;
 	plan->memory_max = chance_of(chance, 400) ? (int64_t)1 << 20 : chance_scaled(chance, 2 << 20, 64 << 20);
+	/* A budget that is too small for what one destination holds back is felt by the others until that is parked. */
+	if (plan->theme == THEME_ISOLATION)
+		plan->memory_max = 64 << 20;
 	if (plan->memory_max < 8 * (int64_t)plan->event_max)
 		plan->memory_max = 8 * (int64_t)plan->event_max;
 	set(plan, "event.max", "%" PRIu32, plan->event_max);
 	set(plan, "journal.size", "%" PRId64, journal);
 	set(plan, "worker.memory_max", "%" PRId64, plan->memory_max);
-	set(plan, "batch.bytes_max", "%" PRId64, chance_scaled(chance, 512, 5 << 20));
+	int64_t batch = chance_scaled(chance, 512, 5 << 20);
+	set(plan, "batch.bytes_max", "%" PRId64, plan->theme == THEME_ISOLATION ? 5 << 20 : batch);
 }
 
 static void draw_settings(struct plan *plan, struct chance *chance)
@@ -115,9 +119,13 @@ static void draw_settings(struct plan *plan, struct chance *chance)
 	set(plan, "batch.linger", "%" PRId64 "ms", plan->linger_ms);
 	set(plan, "commit.interval", "%" PRId64 "ms", chance_scaled(chance, 50, 5000));
 	set(plan, "worker.drain_timeout", "%" PRId64 "ms", chance_scaled(chance, 100, 30000));
-	/* Where the pool is too small for all as it is, one that holds posts back takes its share of it from the others. */
-	set(plan, "sink.in_flight_max", "%" PRId64, plan->theme == THEME_ISOLATION ? 256 : chance_scaled(chance, 8, 256));
-	set(plan, "sink.in_flight_per_destination_max", "%" PRId64, chance_scaled(chance, 1, 16));
+	/*
+	 * Where the pool is too small for all as it is, one that holds posts back takes its share of it from the others; and
+	 * where a destination can hardly keep up, a queue's length is up to chance.
+	 */
+	int64_t in_flight = chance_scaled(chance, 8, 256), of_one = chance_scaled(chance, 1, 16);
+	set(plan, "sink.in_flight_max", "%" PRId64, plan->theme == THEME_ISOLATION ? 256 : in_flight);
+	set(plan, "sink.in_flight_per_destination_max", "%" PRId64, plan->theme == THEME_ISOLATION ? 16 : of_one);
 	draw_sizes(plan, chance);
 	draw_tiers(plan, chance);
 	plan->is_eager = chance_of(chance, 300);

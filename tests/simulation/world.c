@@ -94,12 +94,15 @@ static void world_open(struct world *world, const struct plan *plan, const struc
 	for (uint32_t i = 0; i < world->machines_count; i++)
 		machine_init(world, i, config);
 	evpipe_config_free(config);
-	/* Workers come one after the other, as they do. */
-	for (uint32_t i = 0; i < world->machines_count; i++)
-		if (world->machines[i].is_app)
-			machine_start(&world->machines[i]);
-		else
-			world->machines[i].start_ms = chance_between(&world->turns, 0, 500);
+	/*
+	 * Workers come one after the other. Not where one destination is not to be felt by others: a partition that moves
+	 * waits for its posts, for five seconds at the most.
+	 */
+	for (uint32_t i = 0; i < world->machines_count; i++) {
+		struct machine *machine = &world->machines[i];
+		int64_t         start_ms = chance_between(&world->turns, 0, 500);
+		machine->start_ms = machine->is_app || plan->theme == THEME_ISOLATION ? 0 : start_ms;
+	}
 }
 
 static void world_close(struct world *world)
