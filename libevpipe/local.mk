@@ -29,6 +29,7 @@ libevpipe_core_la_SOURCES = \
 	libevpipe/memory.c libevpipe/memory.h \
 	libevpipe/pipeline.c libevpipe/pipeline.h \
 	libevpipe/partitioner.c \
+	libevpipe/pieces.c libevpipe/pieces.h \
 	libevpipe/platform.c libevpipe/platform.h \
 	libevpipe/posting.c \
 	libevpipe/producer.c \
