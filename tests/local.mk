@@ -7,6 +7,7 @@ endif
 EXTRA_DIST += tests/unit/test.h
 
 include tests/conformance/local.mk
+include tests/fuzz/local.mk
 
 UNIT_TESTS = \
 	tests/unit/test_breaker \
