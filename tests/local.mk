@@ -27,6 +27,7 @@ UNIT_TESTS = \
 	tests/unit/test_producer_threads \
 	tests/unit/test_retries \
 	tests/unit/test_timers \
+	tests/unit/test_timestamp \
 	tests/unit/test_values \
 	tests/unit/test_verdicts \
 	tests/unit/test_workers
