@@ -93,11 +93,13 @@ static void check_shown(const evpipe_config *config)
 	evpipe_config_free(other);
 
 	MUST(evpipe_config_new(&other) == EVPIPE_OK);
-	for (size_t i = 0; i < shown->count; i++)
-		if (shown->set[i] && shown->values[i] && evpipe_config_set(other, shown->names[i], shown->values[i], &error) != EVPIPE_OK) {
-			fprintf(stderr, "%s = %s: %s\n", shown->names[i], shown->values[i], error.text);
+	for (size_t i = 0; i < shown->count; i++) {
+		const char *value = shown->values[i] ? shown->values[i] : "";
+		if (shown->set[i] && evpipe_config_set(other, shown->names[i], value, &error) != EVPIPE_OK) {
+			fprintf(stderr, "%s = %s: %s\n", shown->names[i], value, error.text);
 			abort();
 		}
+	}
 	others = show(other);
 	compare(shown, others);
 	forget(others);
