@@ -45,7 +45,10 @@ UNIT_TESTS += tests/unit/test_kafka_mock
 endif
 tests_unit_test_kafka_mock_CFLAGS = $(AM_CFLAGS) $(RDKAFKA_CFLAGS)
 tests_unit_test_kafka_mock_LDADD = $(LDADD) $(RDKAFKA_LIBS)
-tests_unit_test_http_sink_SOURCES = tests/unit/test_http_sink.c tests/unit/http-server.c tests/unit/http-server.h
+tests_unit_test_http_sink_SOURCES = tests/unit/test_http_sink.c tests/unit/http-server.c tests/unit/http-server.h $(ALLOCATIONS)
+tests_unit_test_http_sink_LDFLAGS = $(ALLOCATIONS_LDFLAGS)
+tests_unit_test_ini_SOURCES = tests/unit/test_ini.c $(ALLOCATIONS)
+tests_unit_test_ini_LDFLAGS = $(ALLOCATIONS_LDFLAGS)
 
 # Whole pipelines in virtual time.
 WORLD = tests/unit/world.c tests/unit/world.h
@@ -73,3 +76,5 @@ tests_unit_test_pipeline_basic_SOURCES = tests/unit/test_pipeline_basic.c $(WORL
 tests_unit_test_testbroker_faults_SOURCES = tests/unit/test_testbroker_faults.c $(PEER)
 tests_unit_test_testbroker_groups_SOURCES = tests/unit/test_testbroker_groups.c $(PEER)
 tests_unit_test_testbroker_topics_SOURCES = tests/unit/test_testbroker_topics.c $(PEER)
+
+include tests/torture/local.mk
