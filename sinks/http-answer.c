@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sinks/text.h"
+#include "text.h"
 
 struct meaning {
 	int            status;

@@ -20,6 +20,7 @@ UNIT_TESTS = \
 	tests/unit/test_intake \
 	tests/unit/test_isolation \
 	tests/unit/test_journal \
+	tests/unit/test_json \
 	tests/unit/test_loop \
 	tests/unit/test_order \
 	tests/unit/test_partitioner \
@@ -37,7 +38,6 @@ UNIT_TESTS += \
 	tests/unit/test_formats \
 	tests/unit/test_http_answer \
 	tests/unit/test_http_sink \
-	tests/unit/test_json \
 	tests/unit/test_template
 endif
 if WITH_KAFKA

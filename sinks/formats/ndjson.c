@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "formats.h"
-#include "sinks/json.h"
+#include "json.h"
 
 static int is_blank(char c)
 {

@@ -10,7 +10,7 @@
 #include "fuzz.h"
 
 #include "sinks/http-answer.h"
-#include "sinks/text.h"
+#include "text.h"
 
 /* One that reads items, as those will whose answers speak of each. */
 static evpipe_err read_answer(const evpipe_batch *batch, const void *answer, size_t len, evpipe_verdict *each)

@@ -7,8 +7,8 @@
 #include <jansson.h>
 
 #include "formats/formats.h"
-#include "sinks/json.h"
-#include "sinks/text.h"
+#include "json.h"
+#include "text.h"
 
 #define MEMBER   "id"
 #define BODY_MAX (1 << 20)
@@ -30,6 +30,21 @@ static int is_beyond_jansson(const char *text, size_t len)
 	return 0;
 }
 
+static void check_member(const char *text, const evpipe__json *json, const json_t *member)
+{
+	char   name[256];
+	size_t len;
+
+	MUST(!json->members == !member);
+	if (!member)
+		return;
+	len = evpipe__json_text(name, sizeof name - 1, text + json->member);
+	int is_name = json_is_string(member) && json_string_length(member) < sizeof name &&
+	              strlen(json_string_value(member)) == json_string_length(member);
+	MUST(len == (is_name ? json_string_length(member) : 0));
+	MUST(!len || strcmp(name, json_string_value(member)) == 0);
+}
+
 static void check_scan(const char *text, size_t len, const evpipe__json *json, int valid, const json_t *value)
 {
 	if (valid)
@@ -42,7 +57,7 @@ static void check_scan(const char *text, size_t len, const evpipe__json *json, i
 	if (!valid || !value)
 		return;
 	MUST(json->is_object == json_is_object(value));
-	MUST(json->has_member == (json_object_get(value, MEMBER) != NULL));
+	check_member(text, json, json_object_get(value, MEMBER));
 	if (json->is_object)
 		MUST(json->is_empty == (json_object_size(value) == 0));
 }

@@ -161,6 +161,8 @@ static void test_config__refused_values_leave_the_old_one(void **state)
 	assert_int_equal(evpipe_config_set(config, "batch.linger", NULL, NULL), EVPIPE_EINVAL);
 }
 
+#define TEN "0123456789"
+
 static void test_config__texts_have_forms(void **state)
 {
 	(void)state;
@@ -173,6 +175,7 @@ static void test_config__texts_have_forms(void **state)
 		{"topic.destination_from", "field:", "it is none of header, key and field:NAME"},
 		{"topic.destination_from", "value", "it is none of header, key and field:NAME"},
 		{"topic.id_from", "key", "it is neither header nor field:NAME"},
+		{"topic.id_from", "field:" TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN, "a field's name has at most 128 bytes"},
 		{"transport.url", "localhost:9092", "it is not a URL"},
 		{"transport.url", "kafka://", "it is not a URL"},
 		{"sink.url", "ftp://x/", "it begins with neither https:// nor http://"},

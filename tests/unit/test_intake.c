@@ -77,10 +77,11 @@ static void test_intake__destination_and_id_are_taken_from_fields_if_asked_for(v
 	world_pass(&world, 1000);
 	append(&world, NULL, "{\"org\":\"ACME\",\"id\":\"7\"}", NULL, 0);
 	append(&world, NULL, "{\"org\":7}", NULL, 0);
+	append(&world, NULL, "{\"org\":\"ACME\",\"id\":\"8\",\"org\":\"INIT\"}", NULL, 0); /* who can say whose? */
 	append(&world, NULL, "no JSON", NULL, 0);
 	world_pass(&world, 1000);
 	assert_int_equal(evpipe_testbroker_delivered(world.broker, "ACME", "7"), 1);
-	assert_int_equal(world_stats(&world).dead_lettered[EVPIPE_REASON_FOREIGN], 2);
+	assert_int_equal(world_stats(&world).dead_lettered[EVPIPE_REASON_FOREIGN], 3);
 	world_close(&world);
 }
 
