@@ -5,6 +5,9 @@ ALLOCATIONS_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=evpipe__malloc -Wl,--wrap=evpipe_
 TORTURE = $(ALLOCATIONS) tests/torture/torture.c tests/torture/torture.h
 
 UNIT_TESTS += \
-	tests/torture/test_torture_config
+	tests/torture/test_torture_config \
+	tests/torture/test_torture_pipeline
 tests_torture_test_torture_config_SOURCES = tests/torture/test_torture_config.c $(TORTURE)
 tests_torture_test_torture_config_LDFLAGS = $(ALLOCATIONS_LDFLAGS)
+tests_torture_test_torture_pipeline_SOURCES = tests/torture/test_torture_pipeline.c $(TORTURE) $(WORLD)
+tests_torture_test_torture_pipeline_LDFLAGS = $(ALLOCATIONS_LDFLAGS)

@@ -46,6 +46,7 @@ void torture(void (*scenario)(void), unsigned at_least)
 			break;
 		assert_true(now.run < RUNS_MAX);
 	}
+	print_message("%u allocations\n", now.run - 1);
 	assert_true(now.run > at_least);
 	now.run = 0;
 }
@@ -62,7 +63,7 @@ int torture_teardown(void **state)
 {
 	(void)state;
 	allocations_ask(NULL, NULL);
-	if (now.run) {
+	if (now.run && now.struck) {
 		fprintf(stderr, "allocation %u was let fail in:\n", now.run);
 		backtrace_symbols_fd(now.frames, now.frames_count, 2);
 	}
