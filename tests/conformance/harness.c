@@ -538,7 +538,7 @@ int conformance_run_groups(const struct conformance_target *of, const case_group
 	if (!begin(&why))
 		return 1;
 	if (!world) {
-		printf("%s: skipped: %s\n", target->name, why ? why : "its world could not be made");
+		printf("%s: %s%s\n", target->name, why ? "skipped: " : "", why ? why : "failed: its world could not be made");
 		evpipe_config_free(config);
 		return why ? 77 : 1;
 	}
