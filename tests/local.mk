@@ -40,6 +40,11 @@ UNIT_TESTS += \
 	tests/unit/test_http_sink \
 	tests/unit/test_template
 endif
+if WITH_HTTPS_TESTS
+UNIT_TESTS += tests/unit/test_https
+endif
+tests_unit_test_https_CFLAGS = $(AM_CFLAGS) $(MICROHTTPD_CFLAGS) $(GNUTLS_CFLAGS)
+tests_unit_test_https_LDADD = $(LDADD) $(MICROHTTPD_LIBS) $(GNUTLS_LIBS)
 if WITH_KAFKA
 UNIT_TESTS += tests/unit/test_kafka_mock
 endif
