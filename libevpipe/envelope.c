@@ -8,7 +8,7 @@
 
 #define VERSION "1"
 
-enum field_type { TEXT, U32, I32, I64 };
+enum field_type { TEXT, U32, I32, I64, TIME };
 
 /* In the order they are written. */
 static const struct field {
@@ -22,7 +22,7 @@ static const struct field {
 	FIELD("id", TEXT, id),
 	FIELD("type", TEXT, type),
 	FIELD("content-type", TEXT, content_type),
-	FIELD("time", I64, time_ms),
+	FIELD("time", TIME, time_ms),
 	FIELD("attempt", U32, attempt),
 	FIELD("parks", U32, parks),
 	FIELD("queued", I64, queued_ms),
@@ -198,7 +198,8 @@ static int set_field(evpipe__envelope *envelope, const struct field *field, char
 		return number >= INT32_MIN && number <= INT32_MAX;
 	default:
 		memcpy(place, &i64, sizeof i64);
-		return number >= 0;
+		/* An event may be from before 1970. */
+		return number >= 0 || field->type == TIME;
 	}
 }
 

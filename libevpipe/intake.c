@@ -115,8 +115,7 @@ static void on_assigned(evpipe__pipeline *pipeline, const evpipe_transport_event
 	if (!partition || !topic) {
 		/* Held and never read it would look well: better that another worker gets it. */
 		evpipe__free(topic);
-		evpipe__fail(&pipeline->error, EVPIPE_ENOMEM, "no memory for partition %d of %s", (int)event->partition, event->topic);
-		pipeline->state = EVPIPE__FAILED;
+		evpipe__pipeline_fail(pipeline, EVPIPE_ENOMEM, "no memory for partition %d of %s", (int)event->partition, event->topic);
 		return;
 	}
 	partition->pipeline = pipeline;
@@ -283,9 +282,8 @@ static void on_topic(evpipe__pipeline *pipeline, const evpipe_transport_event *e
 	if (which < 0)
 		return;
 	if (event->err) {
-		pipeline->state = EVPIPE__FAILED;
-		evpipe__fail(&pipeline->error, event->err, "topic %s: %s", event->topic,
-		             event->text ? event->text : evpipe_strerror(event->err));
+		evpipe__pipeline_fail(pipeline, event->err, "topic %s: %s", event->topic,
+		                      event->text ? event->text : evpipe_strerror(event->err));
 		return;
 	}
 	if (event->text)
@@ -334,8 +332,7 @@ int evpipe__intake_step(evpipe__pipeline *pipeline)
 		switch (event.type) {
 		case EVPIPE_TRANSPORT_RECORD:
 			if (!on_record(pipeline, &event)) {
-				evpipe__fail(&pipeline->error, EVPIPE_ENOMEM, "no memory for a record of %s", event.record.topic);
-				pipeline->state = EVPIPE__FAILED;
+				evpipe__pipeline_fail(pipeline, EVPIPE_ENOMEM, "no memory for a record of %s", event.record.topic);
 				return 1;
 			}
 			break;

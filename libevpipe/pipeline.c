@@ -1,5 +1,6 @@
 #include "pipeline.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "errors.h"
@@ -134,6 +135,20 @@ int evpipe__pipeline_is_starving(const evpipe__pipeline *pipeline)
 	return pipeline->pieces.used >= max - max / 8 && pipeline->has_free_posts && !TAILQ_EMPTY(&pipeline->idle);
 }
 
+void evpipe__pipeline_fail(evpipe__pipeline *pipeline, evpipe_err err, const char *format, ...)
+{
+	char    text[EVPIPE_ERROR_TEXT_MAX];
+	va_list args;
+
+	if (pipeline->state >= EVPIPE__DRAINED)
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	pipeline->state = EVPIPE__FAILED;
+	evpipe__fail(&pipeline->failure, err, "%s", text);
+}
+
 int64_t evpipe__pipeline_wall_ms(const evpipe__pipeline *pipeline)
 {
 	return pipeline->setup.runtime->wall_ms(pipeline->setup.runtime->ctx);
@@ -237,12 +252,6 @@ static evpipe_err subscribe(evpipe__pipeline *pipeline)
 	return err;
 }
 
-static void fail(evpipe__pipeline *pipeline, evpipe_err err, const char *what)
-{
-	pipeline->state = EVPIPE__FAILED;
-	evpipe__fail(&pipeline->error, err, "%s: %s", what, evpipe_strerror(err));
-}
-
 /* All topics there are, then the subscriptions. The transport goes on trying while its broker is away. */
 static int start(evpipe__pipeline *pipeline)
 {
@@ -257,7 +266,7 @@ static int start(evpipe__pipeline *pipeline)
 		name_topic(pipeline, i, &spec);
 		evpipe_err err = pipeline->setup.transport_ops->ensure_topic(pipeline->setup.transport, &spec);
 		if (err && err != EVPIPE_ENOTSUP && err != EVPIPE_EAGAIN)
-			fail(pipeline, err, spec.name);
+			evpipe__pipeline_fail(pipeline, err, "%s: %s", spec.name, evpipe_strerror(err));
 		if (err != EVPIPE_EAGAIN)
 			pipeline->topics[i].state = err ? TOPIC_THERE : TOPIC_ASKED;
 		any = 1;
@@ -266,7 +275,7 @@ static int start(evpipe__pipeline *pipeline)
 		return any;
 	evpipe_err err = subscribe(pipeline);
 	if (err) {
-		fail(pipeline, err, "subscribing");
+		evpipe__pipeline_fail(pipeline, err, "subscribing: %s", evpipe_strerror(err));
 		return 1;
 	}
 	pipeline->state = EVPIPE__RUNNING;
@@ -382,7 +391,7 @@ evpipe__pipeline_state evpipe__pipeline_state_of(const evpipe__pipeline *pipelin
 
 const evpipe_error *evpipe__pipeline_error(const evpipe__pipeline *pipeline)
 {
-	return &pipeline->error;
+	return pipeline->state == EVPIPE__FAILED ? &pipeline->failure : &pipeline->error;
 }
 
 static uint64_t lag_of(const evpipe__pipeline *pipeline)

@@ -143,7 +143,8 @@ typedef struct evpipe__partition {
 struct evpipe__pipeline {
 	evpipe__pipeline_setup setup;
 	evpipe__pipeline_state state;
-	evpipe_error           error;
+	evpipe_error           error;   /* the last thing that went wrong */
+	evpipe_error           failure; /* what ended it, whatever goes wrong after that */
 	int64_t                now_ms; /* of this round */
 	evpipe__timers         timers;
 	evpipe__tiers          tiers;
@@ -203,6 +204,10 @@ int64_t evpipe__pipeline_wall_ms(const evpipe__pipeline *pipeline);
  * not help anybody.)
  */
 int evpipe__pipeline_is_starving(const evpipe__pipeline *pipeline);
+
+/* It cannot go on. Nothing if it is over already. */
+void evpipe__pipeline_fail(evpipe__pipeline *pipeline, evpipe_err err, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* How an event ends; each settles its record, but the last. The event is gone. */
 typedef enum evpipe__end {

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "formats.h"
-#include "sinks/json.h"
+#include "json.h"
 
 /* Events that have waited are out of the cache: each is asked for before its payload, and that before its turn. */
 #define EVENT_AHEAD 16
