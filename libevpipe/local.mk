@@ -4,8 +4,6 @@ include_HEADERS += libevpipe/evpipe.h libevpipe/evpipe-runtime.h libevpipe/evpip
 noinst_LTLIBRARIES += libevpipe-core.la libevpipe-all.la
 lib_LTLIBRARIES += libevpipe.la
 
-libevpipe_core_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
-libevpipe_core_la_LIBADD = $(JANSSON_LIBS)
 libevpipe_core_la_SOURCES = \
 	libevpipe/assign.c \
 	libevpipe/batch.c libevpipe/batch.h \
@@ -22,6 +20,7 @@ libevpipe_core_la_SOURCES = \
 	libevpipe/forms.c libevpipe/forms.h \
 	libevpipe/ini.c libevpipe/ini.h \
 	libevpipe/intake.c \
+	libevpipe/json.c libevpipe/json.h \
 	libevpipe/journal.c libevpipe/journal.h \
 	libevpipe/lanes.c \
 	libevpipe/load.c \
@@ -29,6 +28,7 @@ libevpipe_core_la_SOURCES = \
 	libevpipe/memory.c libevpipe/memory.h \
 	libevpipe/pipeline.c libevpipe/pipeline.h \
 	libevpipe/partitioner.c \
+	libevpipe/pieces.c libevpipe/pieces.h \
 	libevpipe/platform.c libevpipe/platform.h \
 	libevpipe/posting.c \
 	libevpipe/producer.c \
@@ -39,6 +39,7 @@ libevpipe_core_la_SOURCES = \
 	libevpipe/show.c \
 	libevpipe/sink.c libevpipe/sink.h \
 	libevpipe/suggest.c libevpipe/suggest.h \
+	libevpipe/text.c libevpipe/text.h \
 	libevpipe/tiers.c libevpipe/tiers.h \
 	libevpipe/timers.c libevpipe/timers.h \
 	libevpipe/timestamp.c libevpipe/timestamp.h \

@@ -181,6 +181,7 @@ struct instance {
 	/* consumer.c */
 	struct member_list     members;
 	unsigned               expelled; /* of those */
+	int                    lacks_some; /* a partition that is to be a member's could not be assigned for want of memory */
 	struct assignment    **slots;
 	size_t                 slots_count;
 	struct assignment_list ready; /* with records to hand out, in turn */

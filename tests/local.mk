@@ -7,6 +7,7 @@ endif
 EXTRA_DIST += tests/unit/test.h
 
 include tests/conformance/local.mk
+include tests/fuzz/local.mk
 
 UNIT_TESTS = \
 	tests/unit/test_breaker \
@@ -19,6 +20,7 @@ UNIT_TESTS = \
 	tests/unit/test_intake \
 	tests/unit/test_isolation \
 	tests/unit/test_journal \
+	tests/unit/test_json \
 	tests/unit/test_loop \
 	tests/unit/test_order \
 	tests/unit/test_partitioner \
@@ -26,6 +28,7 @@ UNIT_TESTS = \
 	tests/unit/test_producer_threads \
 	tests/unit/test_retries \
 	tests/unit/test_timers \
+	tests/unit/test_timestamp \
 	tests/unit/test_values \
 	tests/unit/test_verdicts \
 	tests/unit/test_workers
@@ -35,15 +38,22 @@ UNIT_TESTS += \
 	tests/unit/test_formats \
 	tests/unit/test_http_answer \
 	tests/unit/test_http_sink \
-	tests/unit/test_json \
 	tests/unit/test_template
 endif
+if WITH_HTTPS_TESTS
+UNIT_TESTS += tests/unit/test_https
+endif
+tests_unit_test_https_CFLAGS = $(AM_CFLAGS) $(MICROHTTPD_CFLAGS) $(GNUTLS_CFLAGS)
+tests_unit_test_https_LDADD = $(LDADD) $(MICROHTTPD_LIBS) $(GNUTLS_LIBS)
 if WITH_KAFKA
 UNIT_TESTS += tests/unit/test_kafka_mock
 endif
 tests_unit_test_kafka_mock_CFLAGS = $(AM_CFLAGS) $(RDKAFKA_CFLAGS)
 tests_unit_test_kafka_mock_LDADD = $(LDADD) $(RDKAFKA_LIBS)
-tests_unit_test_http_sink_SOURCES = tests/unit/test_http_sink.c tests/unit/http-server.c tests/unit/http-server.h
+tests_unit_test_http_sink_SOURCES = tests/unit/test_http_sink.c tests/unit/http-server.c tests/unit/http-server.h $(ALLOCATIONS)
+tests_unit_test_http_sink_LDFLAGS = $(ALLOCATIONS_LDFLAGS)
+tests_unit_test_ini_SOURCES = tests/unit/test_ini.c $(ALLOCATIONS)
+tests_unit_test_ini_LDFLAGS = $(ALLOCATIONS_LDFLAGS)
 
 # Whole pipelines in virtual time.
 WORLD = tests/unit/world.c tests/unit/world.h
@@ -71,3 +81,5 @@ tests_unit_test_pipeline_basic_SOURCES = tests/unit/test_pipeline_basic.c $(WORL
 tests_unit_test_testbroker_faults_SOURCES = tests/unit/test_testbroker_faults.c $(PEER)
 tests_unit_test_testbroker_groups_SOURCES = tests/unit/test_testbroker_groups.c $(PEER)
 tests_unit_test_testbroker_topics_SOURCES = tests/unit/test_testbroker_topics.c $(PEER)
+
+include tests/torture/local.mk

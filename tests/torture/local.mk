@@ -1,0 +1,13 @@
+# Whole scenarios with each allocation failing in turn. The linker puts tests/torture/allocations.c before the library's own functions.
+ALLOCATIONS = tests/torture/allocations.c tests/torture/allocations.h
+ALLOCATIONS_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=evpipe__malloc -Wl,--wrap=evpipe__calloc -Wl,--wrap=evpipe__realloc \
+	-Wl,--wrap=evpipe__free -Wl,--wrap=evpipe__strdup -Wl,--wrap=evpipe__memdup
+TORTURE = $(ALLOCATIONS) tests/torture/torture.c tests/torture/torture.h
+
+UNIT_TESTS += \
+	tests/torture/test_torture_config \
+	tests/torture/test_torture_pipeline
+tests_torture_test_torture_config_SOURCES = tests/torture/test_torture_config.c $(TORTURE)
+tests_torture_test_torture_config_LDFLAGS = $(ALLOCATIONS_LDFLAGS)
+tests_torture_test_torture_pipeline_SOURCES = tests/torture/test_torture_pipeline.c $(TORTURE) $(WORLD)
+tests_torture_test_torture_pipeline_LDFLAGS = $(ALLOCATIONS_LDFLAGS)
