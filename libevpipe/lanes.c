@@ -4,6 +4,7 @@
  * double, and what is pending moves to the new ones. A new lane may not post before what the old ones have in flight,
  * or have to post again, is done.
  */
+#include "bug.h"
 #include "errors.h"
 #include "memory.h"
 #include "pipeline.h"
@@ -218,7 +219,7 @@ static int64_t lane_due(const evpipe__lane *lane)
 {
 	const evpipe__batch *again = TAILQ_FIRST(&lane->again);
 	int                  ordered = lane->destination->pipeline->ordered;
-	if ((ordered && lane->posting) || waits_for_old(lane))
+	if ((ordered && lane->posting && !evpipe__bug(DISORDER)) || waits_for_old(lane))
 		return INT64_MAX;
 	int64_t due = again ? again->not_before_ms : INT64_MAX;
 	if (again && ordered)

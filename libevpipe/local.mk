@@ -4,10 +4,11 @@ include_HEADERS += libevpipe/evpipe.h libevpipe/evpipe-runtime.h libevpipe/evpip
 noinst_LTLIBRARIES += libevpipe-core.la libevpipe-all.la
 lib_LTLIBRARIES += libevpipe.la
 
-libevpipe_core_la_SOURCES = \
+CORE_SOURCES = \
 	libevpipe/assign.c \
 	libevpipe/batch.c libevpipe/batch.h \
 	libevpipe/breaker.c libevpipe/breaker.h \
+	libevpipe/bug.h \
 	libevpipe/buffer.c libevpipe/buffer.h \
 	libevpipe/check.c \
 	libevpipe/config.c \
@@ -46,6 +47,7 @@ libevpipe_core_la_SOURCES = \
 	libevpipe/values.c libevpipe/values.h \
 	libevpipe/verdicts.c \
 	libevpipe/worker.c
+libevpipe_core_la_SOURCES = $(CORE_SOURCES)
 
 libevpipe_all_la_SOURCES =
 libevpipe_all_la_LIBADD = libevpipe-core.la

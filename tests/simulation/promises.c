@@ -221,7 +221,7 @@ void promise_answer(struct machine *machine, uint32_t destination, const evpipe_
 
 static int is_over(const struct event *event)
 {
-	return event->delivered || event->state == EVENT_DIED || event->state == EVENT_REJECTED;
+	return event->delivered || event->state == EVENT_DIED;
 }
 
 /*

@@ -31,7 +31,7 @@ struct world;
 /* ---- what is known of an event ----------------------------------------------------------------------------------------- */
 
 struct event {
-	enum { EVENT_NONE, EVENT_ACCEPTED, EVENT_REJECTED, EVENT_DIED } state;
+	enum { EVENT_NONE, EVENT_ACCEPTED, EVENT_DIED } state;
 	int64_t  accepted_ms, first_ms; /* of acceptance and first delivery */
 	uint32_t delivered;             /* times */
 	uint32_t excuses;               /* how often a fault may have doubled it */
