@@ -15,10 +15,10 @@ simulate=tests/simulation/simulate
 # A failure says how to see it again, in the same way, and shrinks.
 seen=$("$simulate" --bug same-key --seed 1 | grep '^FAILED') || true
 again=$("$simulate" --bug same-key --seed 1 --trace | grep -m 1 '^FAILED') || true
-[ -n "$seen" ] && [ "$seen" = "$again" ] || {
+if [ -z "$seen" ] || [ "$seen" != "$again" ]; then
 	echo "a failing seed is not replayed: '$seen' and '$again'"
 	exit 1
-}
+fi
 smaller=$("$simulate" --bug same-key --seed 1 --shrink | tail -n 1)
 case $smaller in
 *'--keep none --trace') ;;

@@ -234,6 +234,13 @@ static int is_out_of_turn(const struct event *event, const struct event *other)
 	       (!event->seen[0] && event->first_sent && event->first_sent < other->first_sent);
 }
 
+/* It may be meant for a tier, since its destination was not to be posted to, and wait for room in the transport. */
+static int may_be_parked(const struct world *world, uint32_t number)
+{
+	int64_t since_ms = world->events[number].accepted_ms;
+	return world->crowded_ms >= since_ms && world->stores[world->plan->emissions[number].destination].quiet_from_ms >= since_ms;
+}
+
 void promise_order(struct world *world, uint32_t number)
 {
 	const struct event *delivered = &world->events[number];
@@ -250,7 +257,7 @@ void promise_order(struct world *world, uint32_t number)
 	for (; at != NOBODY && at < number; at = world->events[at].next) {
 		if (is_over(&world->events[at]))
 			continue;
-		if (is_out_of_turn(&world->events[at], delivered))
+		if (is_out_of_turn(&world->events[at], delivered) || may_be_parked(world, at))
 			return;
 		if (waits == NOBODY)
 			waits = at;

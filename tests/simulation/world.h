@@ -174,6 +174,7 @@ struct world {
 	} away[64]; /* comes back then; topic TOPICS_MAX: the broker */
 	size_t  away_count;
 	int64_t disturbed_ms; /* the last time that anything but a data store went wrong */
+	int64_t crowded_ms;   /* the last time that a worker could not hand an event over at once */
 	int     is_away;            /* the broker */
 	int     commits_are_refused, clocks_are_off; /* have ever been */
 	int     is_healed;
