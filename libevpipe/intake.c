@@ -125,6 +125,7 @@ static void on_assigned(evpipe__pipeline *pipeline, const evpipe_transport_event
 	partition->topic = topic;
 	partition->number = event->partition;
 	partition->unsettled = 0;
+	partition->seen_end = 0;
 	pipeline->stats.partitions++;
 	evpipe__log_line(&pipeline->setup.log, EVPIPE_LOG_INFO, "event=assigned topic=%s partition=%d", topic, (int)event->partition);
 }
@@ -215,14 +216,36 @@ static void wait_until_due(evpipe__pipeline *pipeline, evpipe__partition *partit
 	evpipe__timer_set(&pipeline->timers, &partition->timer, now_ms + wait_ms);
 }
 
+/*
+ * Clocks differ: by a writer's that is ahead each record would wait for the whole delay from when it is looked at, one
+ * after the other. But whatever lay in the partition when its head began to wait has waited for as long since.
+ */
+static int64_t wait_since_seen(evpipe__pipeline *pipeline, evpipe__partition *partition, int64_t offset, int64_t delay_ms,
+                               int64_t wait_ms)
+{
+	int64_t now_ms = pipeline->setup.runtime->mono_ms(pipeline->setup.runtime->ctx);
+
+	if (wait_ms > 0 && offset >= partition->seen_end) {
+		const evpipe_transport_ops *ops = pipeline->setup.transport_ops;
+		int64_t behind = ops->lag ? ops->lag(pipeline->setup.transport, partition->assignment) : 0;
+		partition->seen_end = offset + 1 + (behind > 0 ? behind : 0);
+		partition->seen_ms = now_ms;
+	}
+	int64_t left_ms = partition->seen_ms + delay_ms - now_ms;
+	if (offset >= partition->seen_end || left_ms >= wait_ms)
+		return wait_ms;
+	return left_ms > 0 ? left_ms : 0;
+}
+
 /* No longer than its tier has others wait, whatever the record says: they wait behind it. */
-static int64_t tier_wait(const evpipe__pipeline *pipeline, const evpipe__partition *partition, const evpipe__envelope *envelope)
+static int64_t tier_wait(evpipe__pipeline *pipeline, evpipe__partition *partition, const evpipe__envelope *envelope, int64_t offset)
 {
 	if (partition->tier < 0)
 		return 0;
 	int64_t most_ms = pipeline->tiers.delays_ms[partition->tier];
-	return evpipe__tier_wait(envelope->queued_ms, envelope->delay_ms < most_ms ? envelope->delay_ms : most_ms,
-	                         evpipe__pipeline_wall_ms(pipeline));
+	int64_t wait_ms = evpipe__tier_wait(envelope->queued_ms, envelope->delay_ms < most_ms ? envelope->delay_ms : most_ms,
+	                                    evpipe__pipeline_wall_ms(pipeline));
+	return wait_since_seen(pipeline, partition, offset, most_ms, wait_ms);
 }
 
 static void on_tombstone(evpipe__pipeline *pipeline, evpipe__event *event)
@@ -259,7 +282,7 @@ static int on_record(evpipe__pipeline *pipeline, const evpipe_transport_event *p
 	partition->unsettled++;
 	hold(pipeline, event);
 
-	int64_t wait_ms = tier_wait(pipeline, partition, &envelope);
+	int64_t wait_ms = tier_wait(pipeline, partition, &envelope, polled->record.offset);
 	if (!known)
 		evpipe__router_bury(pipeline, event, EVPIPE_REASON_FOREIGN);
 	else if (wait_ms > 0)

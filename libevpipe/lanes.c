@@ -387,7 +387,11 @@ evpipe__batch *evpipe__lane_take(evpipe__lane *lane)
 		lane->posting++;
 		lane->destination->posting++;
 	}
-	evpipe__lane_refresh(lane);
+	/* What it had was somebody else's by now: no post of it will end, and newer lanes may wait for just that. */
+	if (!batch && lane->destination->old)
+		evpipe__lanes_refresh(lane->destination);
+	else
+		evpipe__lane_refresh(lane);
 	return batch;
 }
 

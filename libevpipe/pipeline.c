@@ -9,9 +9,6 @@
 /* How often destinations that are slow are looked for. */
 #define SWEEP_MS 1000
 
-/* What a pipeline may hold of events at the least, however small worker.memory_max is. */
-#define EVENTS_MEMORY_MIN (1024 * 1024)
-
 /* Memory kept for events to come: enough for those of some posts that end together. */
 #define SPARE_MAX ((size_t)4 * 1024 * 1024)
 
@@ -51,8 +48,8 @@ static evpipe_err read_settings(evpipe__pipeline *pipeline)
 	size_t               memory_max = (size_t)evpipe_config_number(config, NULL, "worker.memory_max");
 	size_t               transport_max = pipeline->setup.transport_memory_max;
 
-	pipeline->events_memory_max =
-		memory_max > transport_max + EVENTS_MEMORY_MIN ? memory_max - transport_max : EVENTS_MEMORY_MIN;
+	/* Less one event: at the limit the last one that is taken may go beyond it by nearly its whole size. */
+	pipeline->events_memory_max = memory_max - transport_max - (size_t)evpipe_config_number(config, NULL, "event.max");
 	pipeline->pieces.spare_max = pipeline->events_memory_max / 16 < SPARE_MAX ? pipeline->events_memory_max / 16 : SPARE_MAX;
 	pipeline->ordered = evpipe_config_number(config, NULL, "order") == 0;
 	pipeline->in_flight_max = (unsigned)evpipe_config_number(config, NULL, "sink.in_flight_max");

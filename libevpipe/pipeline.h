@@ -137,6 +137,8 @@ typedef struct evpipe__partition {
 	int32_t           number;
 	uint64_t          unsettled;
 	evpipe__event    *head;  /* of a tier: the record that is not due yet; the partition is held meanwhile */
+	int64_t           seen_end; /* of a tier: the records before this offset were there at seen_ms, whatever clocks say */
+	int64_t           seen_ms;  /* monotonic */
 	evpipe__timer     timer; /* the head is due, or draining has lasted long enough */
 } evpipe__partition;
 
