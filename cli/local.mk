@@ -11,6 +11,7 @@ evpipe_SOURCES = \
 	cli/logging.c \
 	cli/main.c \
 	cli/options.c cli/options.h \
+	cli/recover.c \
 	cli/run.c \
 	cli/runner.c cli/runner.h \
 	cli/stopping.c \
@@ -61,6 +62,7 @@ CLI_TESTS = \
 	tests/cli/demo-input.sh \
 	tests/cli/input.sh \
 	tests/cli/receive.sh \
+	tests/cli/recover.sh \
 	tests/cli/usage.sh
 TESTS += $(CLI_TESTS)
 EXTRA_DIST += $(CLI_TESTS) tests/cli/lib.sh

@@ -49,7 +49,7 @@ static evpipe_err read_settings(evpipe__pipeline *pipeline)
 	size_t               memory_max = (size_t)evpipe_config_number(config, NULL, "worker.memory_max");
 	size_t               transport_max = pipeline->setup.transport_memory_max;
 
-/* Less one event: at the limit the last one that is taken may go beyond it by nearly its whole size. */
+	/* Less one event: at the limit the last one that is taken may go beyond it by nearly its whole size. */
 	pipeline->events_memory_max = memory_max - transport_max - (size_t)evpipe_config_number(config, NULL, "event.max");
 	if (evpipe__bug(GREED))
 		pipeline->events_memory_max *= 4;

@@ -49,13 +49,14 @@ void promise_sent(struct machine *machine, uint32_t number, const evpipe_record 
 	event->sent[at].at_ms = world->now_ms;
 }
 
-/* When a record was sent, in truth; -1: nobody knows any more. */
+/* When a record was sent, in truth; -1: nobody knows any more. Two clocks may have written the same time: the earlier one. */
 static int64_t sent_ms(const struct event *event, int64_t queued_ms)
 {
+	int64_t at_ms = -1;
 	for (size_t i = 0; i < sizeof event->sent / sizeof *event->sent; i++)
-		if (event->sent[i].queued_ms == queued_ms)
-			return event->sent[i].at_ms;
-	return -1;
+		if (event->sent[i].queued_ms == queued_ms && (at_ms < 0 || event->sent[i].at_ms < at_ms))
+			at_ms = event->sent[i].at_ms;
+	return at_ms;
 }
 
 void promise_taken(struct machine *machine, uint32_t number, const evpipe_record *record, uint32_t topic)
