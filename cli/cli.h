@@ -17,7 +17,8 @@ struct command {
 	int (*run)(const struct command *self, int argc, char **argv); /* returns the exit code */
 };
 
-extern const struct command command_emit, command_run, command_receive, command_demo, command_check;
+extern const struct command command_emit, command_run, command_receive, command_demo, command_check,
+                            command_recover;
 
 /* ---- telling people (terminal.c) ---- */
 

@@ -4,7 +4,7 @@
 #include "options.h"
 
 static const struct command *const commands[] = {&command_run, &command_emit, &command_receive, &command_demo,
-                                                 &command_check};
+                                                 &command_check, &command_recover};
 
 #define COMMANDS_COUNT (sizeof commands / sizeof *commands)
 

@@ -134,6 +134,15 @@ static int take_common(struct common *common, const struct command *command, int
 	}
 }
 
+/* -n is --dry-run, where there is one. Returns `option` or what getopt gives for the long one. */
+static int long_form(int option, const struct option *options)
+{
+	for (size_t i = 0; option == 'n' && options[i].name; i++)
+		if (strcmp(options[i].name, "dry-run") == 0)
+			return options[i].val;
+	return option;
+}
+
 /* -1: all taken; else the exit code. */
 static int take_options(struct common *common, const struct command *command, const struct option_spec *specs,
                         const struct option *options, int argc, char **argv)
@@ -141,7 +150,8 @@ static int take_options(struct common *common, const struct command *command, co
 	int option, code;
 
 	optind = 1;
-	while ((option = getopt_long(argc, argv, "c:hV", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "c:hnV", options, NULL)) != -1) {
+		option = long_form(option, options);
 		if (option < 256 || option >= 256 + OPTIONS_MAX) {
 			code = take_common(common, command, option);
 			if (code >= 0)

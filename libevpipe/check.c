@@ -163,6 +163,17 @@ static void check_topics(struct checking *checking)
 		       strlen(topic), EVPIPE__TOPIC_NAME_MAX, longest - EVPIPE__TOPIC_NAME_MAX);
 }
 
+static void check_journal(struct checking *checking)
+{
+	const char *durability = text_of(checking, NULL, "journal.durability");
+
+	if (checking->config->storage || text_of(checking, NULL, "journal.dir") || strcmp(durability, "memory") == 0)
+		return;
+	report(checking, EVPIPE_ECONFIG, NULL, "journal.durability",
+	       " = %s: it needs a directory: set journal.dir, such as journal.dir = %s", durability,
+	       strcmp(durability, "disk") == 0 ? "/var/lib/chatbot" : "/dev/shm/chatbot");
+}
+
 static void check_foreign(struct checking *checking)
 {
 	if (strcmp(text_of(checking, NULL, "envelope"), "payload") == 0 &&
@@ -228,6 +239,7 @@ evpipe_err evpipe_config_check(const evpipe_config *config, evpipe_problem_fn on
 	check_topics(&checking);
 	check_retention(&checking);
 	check_foreign(&checking);
+	check_journal(&checking);
 	check_room(&checking, "journal.size", EVENTS_IN_JOURNAL);
 	check_room(&checking, "worker.memory_max", EVENTS_IN_MEMORY);
 	check_quick(&checking);

@@ -221,6 +221,7 @@ evpipe_err evpipe_config_copy(evpipe_config **out, const evpipe_config *config)
 	copy->transport_ops = config->transport_ops;
 	copy->transport_arg = config->transport_arg;
 	copy->runtime = config->runtime;
+	copy->storage = config->storage;
 	*out = copy;
 	return EVPIPE_OK;
 }

@@ -247,11 +247,11 @@ EVPIPE_EXPORT const char *evpipe_reason_name(evpipe_reason reason);
  */
 typedef struct evpipe_stats {
 	size_t   size;     /* EVPIPE_STATS_INIT sets it; a library that knows more fills only this much */
-	uint64_t accepted; /* evpipe_emit returned 0 */
+	uint64_t accepted; /* evpipe_emit returned 0; those recovered, too */
 	uint64_t refused;  /* evpipe_emit returned an error */
 	uint64_t sent;     /* acknowledged by the broker */
 	uint64_t rejected; /* the broker will never take it */
-	uint64_t pending;  /* in the journal, not acknowledged */
+	uint64_t pending;  /* in the journal or one that was adopted, not acknowledged */
 	uint64_t resent;   /* sends repeated after a doubtful or failed acknowledgement */
 
 	uint64_t taken;     /* records polled */
@@ -268,6 +268,8 @@ typedef struct evpipe_stats {
 	uint64_t memory_max;   /* the most there ever was */
 	uint64_t lag;          /* records on the assigned partitions not yet taken, where the transport knows */
 	uint64_t partitions;   /* assigned now */
+
+	uint64_t recovered; /* of a producer's accepted: by processes that died, whose journals it adopted when it was made */
 } evpipe_stats;
 
 #ifdef __cplusplus
@@ -327,6 +329,46 @@ EVPIPE_EXPORT void evpipe_producer_error(evpipe_producer *producer, evpipe_error
  * it safely can and leaves the parent's connections alone.
  */
 EVPIPE_EXPORT void evpipe_producer_free(evpipe_producer *producer);
+
+/* ---- journals that were left ---------------------------------------------------------------------------------------- */
+
+/*
+ * What lies in a journal.dir. A producer that is made with this directory adopts what dead processes have left and sends it;
+ * these functions are for people who want to look first (evpipe recover). Any thread.
+ */
+typedef enum evpipe_journal_state {
+	EVPIPE_JOURNAL_ALIVE,  /* its process lives: nothing else is known of it */
+	EVPIPE_JOURNAL_DEAD,   /* the next producer sends its events */
+	EVPIPE_JOURNAL_REFUSED /* it, or a file of it, cannot be read, and stays where it is */
+} evpipe_journal_state;
+
+typedef struct evpipe_journal_info {
+	size_t               size;
+	const char          *name;    /* 16 hexadecimal digits, with which its files' names and the ids made by it begin */
+	evpipe_journal_state state;
+	const char          *problem; /* of one that is refused, else NULL */
+	int64_t              created_ms; /* since 1970 */
+	uint64_t             events;     /* accepted and not acknowledged */
+	uint64_t             done;       /* acknowledged, and not yet freed */
+	uint64_t             torn_bytes; /* what was being written when the process was killed, or did not reach the disk */
+	uint64_t             damaged;    /* events that are there, but not as they were written: passed over and kept */
+} evpipe_journal_info;
+
+/* The infos, and for each dead journal its events, in order; every pointer is borrowed for the call. Not 0: stop. */
+typedef int (*evpipe_journal_fn)(void *ctx, const evpipe_journal_info *info);
+typedef int (*evpipe_journal_event_fn)(void *ctx, const evpipe_journal_info *info, const evpipe_event *event);
+
+/* Look, and change nothing. Either function may be NULL. EIO names the directory; ENOMEM. */
+EVPIPE_EXPORT evpipe_err evpipe_journal_inspect(const char *dir, evpipe_journal_fn on_journal, evpipe_journal_event_fn on_event,
+                                                void *ctx, evpipe_error *error);
+
+/*
+ * Visit the events that brokers have rejected, file by file, with the id they were sent under and the reason
+ * ("EVPIPE_ETOOLARGE: ..."). Of `info`, size, name and state are filled: files of a living process may grow. For an event,
+ * not 0 stops. After the last one of a file comes a call with `event` NULL: not 0 removes the file, if its process is dead.
+ */
+typedef int (*evpipe_journal_rejected_fn)(void *ctx, const evpipe_journal_info *info, const evpipe_event *event, const char *reason);
+EVPIPE_EXPORT evpipe_err evpipe_journal_rejected(const char *dir, evpipe_journal_rejected_fn on_event, void *ctx, evpipe_error *error);
 
 /* ---- worker -------------------------------------------------------------------------------------------------------- */
 

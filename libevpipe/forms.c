@@ -27,6 +27,11 @@ const char *evpipe__form_short(const char *text)
 	return strlen(text) > 255 ? "it is longer than 255 bytes" : NULL;
 }
 
+const char *evpipe__form_path(const char *text)
+{
+	return strlen(text) > 3500 ? "it is longer than 3,500 bytes" : NULL;
+}
+
 const char *evpipe__form_url(const char *text)
 {
 	size_t scheme = strspn(text, LETTERS_AND_DIGITS "+.-");

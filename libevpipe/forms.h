@@ -11,6 +11,9 @@ const char *evpipe__form_topic(const char *text);
 /* Of 1 to 255 bytes, as everything that travels in an envelope. */
 const char *evpipe__form_short(const char *text);
 
+/* A path that leaves room for a name behind it. */
+const char *evpipe__form_path(const char *text);
+
 /* SCHEME://REST; of a transport without a user and password, which would be logged. */
 const char *evpipe__form_url(const char *text);
 const char *evpipe__form_transport_url(const char *text);

@@ -1,57 +1,59 @@
 /*
- * journal.h: a ring of records in a region of memory that is handed in. Many threads append, without a lock, one
- * consumer takes.
+ * journal.h: a ring of records in a region of memory that is handed in, which may be a file's. Many threads append, without
+ * a lock, one consumer takes. What the ring has no room for may lie in a spool (spool.h): the consumer sees one row of
+ * records.
  *
- * A position counts the bytes ever reserved; the place in the ring is the position modulo the capacity. Records are
- * aligned to 64 bytes. An append reserves by one compare-and-swap on the head, copies, and publishes by storing the
- * record's commit word, which holds the record's position and length under the journal's nonce: stale or torn contents
- * are never taken for a record. The consumer zeroes space before it frees it.
+ * A position counts the bytes ever reserved; the place in the ring is the position modulo the capacity. An append reserves
+ * by one compare-and-swap on the head, copies, and publishes by storing the record's commit word (area.h): stale or torn
+ * contents are never taken for a record.
  */
 #ifndef EVPIPE_JOURNAL_H
 #define EVPIPE_JOURNAL_H
 
 #include <evpipe.h>
 
-#define EVPIPE__JOURNAL_ALIGN 64
+#include "area.h"
+#include "spool.h"
 
 typedef struct evpipe__journal evpipe__journal;
-
-/* A record as the consumer sees it: an event (its texts and headers lie in the ring), and where it is. */
-typedef struct evpipe__journal_entry {
-	uint64_t      position;
-	evpipe_event  event; /* id, type and content_type are NULL where the application gave none */
-	evpipe_header headers[32];
-} evpipe__journal_entry;
 
 /* How large a region must be for `capacity` bytes of records, which are rounded up to a power of two. */
 size_t evpipe__journal_region_size(size_t capacity);
 
 /*
- * Make an empty journal in a zeroed region of that size, which must be aligned to 64 bytes and outlive it. `start` is
- * the first position, a multiple of 64 (0, or near its maximum in tests). ENOMEM.
+ * Make an empty journal in a region of that size, which must be aligned to 64 bytes and outlive it. `start` is the first
+ * position, a multiple of 64 (0, or near its maximum in tests). ENOMEM.
  */
-evpipe_err evpipe__journal_new(evpipe__journal **out, void *region, size_t capacity, uint64_t nonce, uint64_t start);
+evpipe_err evpipe__journal_new(evpipe__journal **out, void *region, size_t capacity, const evpipe__identity *identity, uint64_t start);
+
+/*
+ * A journal that nobody appends to any more, out of what its producer has left: a ring (`region` NULL: it is lost), and
+ * segments, which were adopted by `spool`. The ring is mended. EFORMAT: it is none that may be read; nothing was changed.
+ * ENOMEM.
+ */
+evpipe_err evpipe__journal_adopt(evpipe__journal **out, void *region, size_t size, const evpipe__spool *spool,
+                                 evpipe__scanned *scanned, evpipe_error *error);
 void       evpipe__journal_free(evpipe__journal *journal);
+
+/* From now on it has a spool, which it frees. */
+void           evpipe__journal_use_spool(evpipe__journal *journal, const evpipe__spool *spool);
+evpipe__spool *evpipe__journal_spool(evpipe__journal *journal); /* NULL: it has none */
 
 /* ---- any thread ---- */
 
 /*
- * Append a copy. The event was checked (lengths, counts). EFULL, ECLOSED after seal. `time_ms` stands for an event's 0.
+ * Append a copy. The event was checked (lengths, counts), `lengths` and `size` are of evpipe__record_size_of. EFULL,
+ * ECLOSED after seal. `time_ms` stands for an event's 0.
  */
 evpipe_err evpipe__journal_append(evpipe__journal *journal, const evpipe_event *event, const size_t lengths[4], size_t size,
                                   int64_t time_ms);
-
-#define EVPIPE__JOURNAL_NO_TEXT SIZE_MAX /* the length of a text that is NULL */
-
-/* Bytes that an event takes; fills lengths with those of destination, type, content_type and id. */
-size_t evpipe__journal_size_of(const evpipe_event *event, size_t lengths[4]);
 
 /* From now on appends are refused; those that have reserved still publish. */
 void evpipe__journal_seal(evpipe__journal *journal);
 
 /* Behind the last reservation; everything before it is published or about to be. */
 uint64_t evpipe__journal_head(const evpipe__journal *journal);
-/* Everything before it is done with. */
+/* Everything before it is done with, in the ring and in the spool, as of the last reclaim. */
 uint64_t evpipe__journal_tail(const evpipe__journal *journal);
 uint64_t evpipe__journal_accepted(const evpipe__journal *journal); /* events ever appended */
 uint64_t evpipe__journal_nonce(const evpipe__journal *journal);
@@ -66,7 +68,7 @@ int evpipe__journal_is_published(evpipe__journal *journal, uint64_t *position);
 
 /*
  * The next record at or after *position that nobody has taken, and moves *position to it. 0: none is published there
- * yet. The entry is valid until its record is done.
+ * yet. The entry is valid until its record is done, or leaves the ring.
  */
 int evpipe__journal_next(evpipe__journal *journal, uint64_t *position, evpipe__journal_entry *entry);
 
@@ -78,7 +80,16 @@ uint64_t evpipe__journal_done(evpipe__journal *journal, uint64_t position);
 /* Read a taken record once more. */
 void evpipe__journal_read(evpipe__journal *journal, uint64_t position, evpipe__journal_entry *entry);
 
-/* Free the contiguous prefix of records that are done. True if it freed any. */
+/* Copy what is published and not done to the spool. What the spool returns; what was not copied is at the next call. */
+evpipe_err evpipe__journal_copy(evpipe__journal *journal, evpipe_error *error);
+
+/* True if there is something that copy and a sync would write. */
+int evpipe__journal_is_uncopied(const evpipe__journal *journal);
+
+/* Free the contiguous prefix of records that are done, or may leave for the spool since the ring gets full. True if it freed any. */
 int evpipe__journal_reclaim(evpipe__journal *journal);
+
+/* True if the ring is so full that what is in it should go to the spool. */
+int evpipe__journal_is_pressed(const evpipe__journal *journal);
 
 #endif

@@ -5,6 +5,7 @@ noinst_LTLIBRARIES += libevpipe-core.la libevpipe-all.la
 lib_LTLIBRARIES += libevpipe.la
 
 libevpipe_core_la_SOURCES = \
+	libevpipe/area.c libevpipe/area.h \
 	libevpipe/assign.c \
 	libevpipe/batch.c libevpipe/batch.h \
 	libevpipe/breaker.c libevpipe/breaker.h \
@@ -18,7 +19,9 @@ libevpipe_core_la_SOURCES = \
 	libevpipe/foreign.c libevpipe/foreign.h \
 	libevpipe/frontier.c \
 	libevpipe/forms.c libevpipe/forms.h \
+	libevpipe/home.c libevpipe/home.h \
 	libevpipe/ini.c libevpipe/ini.h \
+	libevpipe/inspect.c \
 	libevpipe/intake.c \
 	libevpipe/json.c libevpipe/json.h \
 	libevpipe/journal.c libevpipe/journal.h \
@@ -28,15 +31,20 @@ libevpipe_core_la_SOURCES = \
 	libevpipe/memory.c libevpipe/memory.h \
 	libevpipe/pipeline.c libevpipe/pipeline.h \
 	libevpipe/partitioner.c \
-	libevpipe/platform.c libevpipe/platform.h \
+	libevpipe/pieces.c libevpipe/pieces.h \
+	libevpipe/platform.c libevpipe/platform-storage.c libevpipe/platform.h \
 	libevpipe/posting.c \
 	libevpipe/producer.c \
 	libevpipe/properties.c libevpipe/properties.h \
 	libevpipe/pump.c libevpipe/pump.h \
+	libevpipe/recovery.c libevpipe/recovery.h \
+	libevpipe/rejects.c libevpipe/rejects.h \
 	libevpipe/router.c \
 	libevpipe/settings.c libevpipe/settings.h \
 	libevpipe/show.c \
 	libevpipe/sink.c libevpipe/sink.h \
+	libevpipe/spool.c libevpipe/spool.h \
+	libevpipe/storage.h \
 	libevpipe/suggest.c libevpipe/suggest.h \
 	libevpipe/text.c libevpipe/text.h \
 	libevpipe/tiers.c libevpipe/tiers.h \

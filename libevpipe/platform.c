@@ -56,8 +56,12 @@ const evpipe_runtime *evpipe__platform_runtime(void)
 /* As x86-64 and most of arm64 have them; elsewhere the advice has no effect. */
 #define HUGE_PAGE ((size_t)2 * 1024 * 1024)
 
-static void populate(char *region, size_t size)
+void evpipe__region_populate(void *memory, size_t size)
 {
+	char *region = memory;
+	/* A ring is gone through from end to end: with usual pages, each tenth record or so would meet one the processor has forgotten. */
+	if (size >= HUGE_PAGE)
+		madvise(region, size, MADV_HUGEPAGE);
 #ifdef MADV_POPULATE_WRITE
 	if (madvise(region, size, MADV_POPULATE_WRITE) == 0)
 		return;
@@ -65,7 +69,7 @@ static void populate(char *region, size_t size)
 	/* Linux before 5.14 */
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	for (size_t i = 0; i < size; i += page)
-		*(volatile char *)(region + i) = 0;
+		*(volatile char *)(region + i) = *(volatile char *)(region + i);
 }
 
 /* Cut a mapping down to `size` bytes that begin at a huge page's boundary. */
@@ -89,12 +93,9 @@ evpipe_err evpipe__region_new(void **out, size_t size)
 	char  *region = mmap(NULL, mapped_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (region == MAP_FAILED)
 		return EVPIPE_ENOMEM;
-	if (mapped_size > size) {
-		/* A ring is gone through from end to end: with usual pages, each tenth record or so would meet one the processor has forgotten. */
+	if (mapped_size > size)
 		region = cut_aligned(region, mapped_size, size);
-		madvise(region, size, MADV_HUGEPAGE);
-	}
-	populate(region, size);
+	evpipe__region_populate(region, size);
 	*out = region;
 	return EVPIPE_OK;
 }

@@ -1,11 +1,13 @@
 /*
  * platform.h: the one place that knows the machine: clocks, randomness, mapped memory, threads, waiting. The core is given
- * all of it; only the facades (producer.c, worker.c) and the pump's thread call this.
+ * all of it; only the facades (producer.c, recovery.c, worker.c) and the pump's thread call this.
  */
 #ifndef EVPIPE_PLATFORM_H
 #define EVPIPE_PLATFORM_H
 
 #include <evpipe-runtime.h>
+
+#include "storage.h"
 
 /* The machine's own runtime: real clocks (the wall clock is the coarse one), the kernel's randomness, threads. Static. */
 const evpipe_runtime *evpipe__platform_runtime(void);
@@ -13,6 +15,18 @@ const evpipe_runtime *evpipe__platform_runtime(void);
 /* Zeroed memory of its own, every page present. EINVAL for 0, ENOMEM. */
 evpipe_err evpipe__region_new(void **out, size_t size);
 void       evpipe__region_free(void *region, size_t size);
+
+/* See that all pages of a region are present, and large ones where that can be. */
+void evpipe__region_populate(void *region, size_t size);
+
+/*
+ * Storage in a directory, which with `make` is made if only it is missing (platform-storage.c). Locks are fcntl's, which a
+ * child of fork does not have, and a list in the process, since fcntl does not tell one part of a process from another.
+ * EIO, ENOMEM.
+ */
+evpipe_err evpipe__directory_new(evpipe__storage *out, const char *path, int make, evpipe_error *error);
+/* Whether it is in memory (tmpfs), so that the kernel never stops who writes to it. */
+int        evpipe__directory_is_memory(const evpipe__storage *storage);
 
 /* A byte that is 1 in this process and 0 in a child of fork. ENOMEM, ENOTSUP (a kernel older than 4.14). */
 evpipe_err evpipe__fork_guard_new(const volatile char **out);

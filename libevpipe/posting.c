@@ -79,13 +79,12 @@ int evpipe__posting_step(evpipe__pipeline *pipeline)
 		}
 		evpipe__lane  *lane = TAILQ_FIRST(&destination->ready);
 		evpipe__batch *batch = evpipe__lane_take(lane);
-		if (!batch && lane->is_ready)
-			break; /* no memory: next round */
 		if (!batch)
 			continue;
 		if (!post(pipeline, batch))
 			break;
 		any = 1;
 	}
+	pipeline->has_free_posts = !pipeline->sink_is_full && pipeline->posting < pipeline->in_flight_max;
 	return any;
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "errors.h"
-#include "journal.h"
+#include "home.h"
 #include "log.h"
 #include "memory.h"
 #include "platform.h"
@@ -18,7 +18,6 @@
 #define DESTINATION_MAX 255
 #define TEXT_MAX 255
 #define KEY_MAX 1024
-#define HEADERS_COUNT_MAX 32
 #define HEADER_NAME_MAX 255
 
 /* The pump looks each millisecond while events come, and backs off when none do. Emit never wakes it. */
@@ -36,9 +35,8 @@ struct evpipe_producer {
 	const evpipe_runtime       *runtime;
 	const evpipe_transport_ops *ops;
 	void                       *transport;
-	void                       *region;
-	size_t                      region_size;
-	evpipe__journal            *journal;
+	evpipe__home                home;
+	evpipe__journal            *journal; /* home's */
 	evpipe__pump               *pump;
 	const volatile char        *in_parent;
 	size_t                      event_max;
@@ -69,7 +67,7 @@ static int is_name_reserved(const char *name)
 
 static evpipe_err check_headers(const evpipe_producer *producer, const evpipe_event *event)
 {
-	if (event->headers_count > HEADERS_COUNT_MAX)
+	if (event->headers_count > EVPIPE__HEADERS_MAX)
 		return EVPIPE_ETOOLARGE;
 	if (event->headers_count && !event->headers)
 		return EVPIPE_EINVAL;
@@ -103,7 +101,7 @@ static evpipe_err check_lengths(const evpipe_producer *producer, const size_t le
 	if (lengths[0] > DESTINATION_MAX)
 		return EVPIPE_ETOOLARGE;
 	for (int i = 1; i < 4; i++)
-		if (lengths[i] > TEXT_MAX && lengths[i] != EVPIPE__JOURNAL_NO_TEXT)
+		if (lengths[i] > TEXT_MAX && lengths[i] != EVPIPE__NO_TEXT)
 			return EVPIPE_ETOOLARGE;
 	/* The data alone first: the sum could wrap around. */
 	return event->data_len > producer->event_max || size > producer->event_max ? EVPIPE_ETOOLARGE : EVPIPE_OK;
@@ -117,7 +115,7 @@ evpipe_err evpipe_emit(evpipe_producer *producer, const evpipe_event *event)
 	size_t     lengths[4], size = 0;
 	evpipe_err err = check_event(producer, event);
 	if (!err) {
-		size = evpipe__journal_size_of(event, lengths);
+		size = evpipe__record_size_of(event, lengths);
 		err = check_lengths(producer, lengths, event, size);
 	}
 	if (!err) {
@@ -209,7 +207,7 @@ static int wait_or_step_locked(evpipe_producer *producer, int64_t left_ms)
 
 static int is_behind(const evpipe_producer *producer, uint64_t position)
 {
-	return (int64_t)(position - evpipe__journal_tail(producer->journal)) > 0;
+	return evpipe__pump_is_recovering(producer->pump) || (int64_t)(position - evpipe__journal_tail(producer->journal)) > 0;
 }
 
 /* Until everything before `position` is done with, or the state is not `state` any more. */
@@ -249,22 +247,10 @@ static size_t journal_size_of(const evpipe_config *config)
 
 static evpipe_err open_journal(evpipe_producer *producer, evpipe_error *error)
 {
-	const char *durability = evpipe_config_text(producer->config, NULL, "journal.durability");
-	if (durability && strcmp(durability, "memory") != 0)
-		return evpipe__fail(error, EVPIPE_ENOTSUP, "journal.durability = %s: this version has 'memory' alone", durability);
 	producer->event_max = (size_t)evpipe_config_number(producer->config, NULL, "event.max");
-	size_t capacity = journal_size_of(producer->config);
-	if (capacity < 4 * producer->event_max)
-		return evpipe__fail(error, EVPIPE_ECONFIG,
-		                    "journal.size = %zu bytes is less than four events of event.max (%zu bytes): enlarge the one or "
-		                    "lower the other",
-		                    capacity, producer->event_max);
-	producer->region_size = evpipe__journal_region_size(capacity);
-	evpipe_err err = evpipe__region_new(&producer->region, producer->region_size);
-	if (!err)
-		err = evpipe__journal_new(&producer->journal, producer->region, capacity,
-		                          producer->runtime->random(producer->runtime->ctx), 0);
-	return err ? evpipe__fail(error, err, "journal.size = %zu bytes: %s", capacity, evpipe_strerror(err)) : EVPIPE_OK;
+	evpipe_err err = evpipe__home_open(&producer->home, producer->config, producer->runtime, error);
+	producer->journal = producer->home.journal;
+	return err;
 }
 
 static evpipe_err open_pump(evpipe_producer *producer, evpipe_error *error)
@@ -279,7 +265,7 @@ static evpipe_err open_pump(evpipe_producer *producer, evpipe_error *error)
 	if (err)
 		return err;
 	evpipe__pump_setup setup = {
-		.journal = producer->journal,
+		.home = &producer->home,
 		.ops = producer->ops,
 		.transport = producer->transport,
 		.config = producer->config,
@@ -404,7 +390,7 @@ void evpipe_producer_stats(evpipe_producer *producer, evpipe_stats *stats)
 {
 	evpipe_stats full = {.size = sizeof full};
 	evpipe__pump_stats(producer->pump, &full);
-	full.accepted = evpipe__journal_accepted(producer->journal);
+	full.accepted = evpipe__journal_accepted(producer->journal) + full.recovered;
 	full.pending = full.accepted - full.sent - full.rejected;
 	full.refused = atomic_load_explicit(&producer->refused, memory_order_relaxed);
 	size_t size = stats->size < sizeof full ? stats->size : sizeof full;
@@ -441,8 +427,8 @@ void evpipe_producer_free(evpipe_producer *producer)
 	if (ours || !producer->in_parent)
 		evpipe__monitor_free(producer->monitor);
 	evpipe__waiter_free(producer->waiter);
-	evpipe__journal_free(producer->journal);
-	evpipe__region_free(producer->region, producer->region_size);
+	if (producer->journal)
+		evpipe__home_close(&producer->home, ours);
 	evpipe__fork_guard_free(producer->in_parent);
 	evpipe_config_free((evpipe_config *)(uintptr_t)producer->config);
 	evpipe__free(producer);

@@ -107,15 +107,29 @@ const evpipe__property evpipe__properties[] = {
 	 .text = "The CloudEvents `source` of events, with `envelope = cloudevents` and in bodies of `sink.format = "
 	         "cloudevents`."},
 
-	{.name = "journal.durability", .type = EVPIPE__CHOICE, .choices = {"memory"}, .initial = "memory",
-	 .example = "memory",
+	{.name = "journal.durability", .type = EVPIPE__CHOICE, .choices = {"memory", "process", "disk"}, .initial = "memory",
+	 .example = "process",
 	 .text = "What of an accepted event survives before the broker has it. `memory`: nothing, it dies with the "
-	         "process. This version has no other."},
+	         "process. `process`: it survives the death of the process, kill -9 among others, in a file of "
+	         "`journal.dir`, and the next producer that uses this directory sends it. `disk`: it survives the "
+	         "machine's, too, but for the last `journal.sync_interval`. The table is in docs/journal.md."},
+	{.name = "journal.dir", .type = EVPIPE__TEXT, .form = evpipe__form_path, .example = "/dev/shm/chatbot",
+	 .text = "The directory for journals that outlive their process and for what the broker rejected; made if it is "
+	         "not there. For `process`, one on tmpfs. Needed by `process` and `disk`; many producers may share one. "
+	         "A producer adopts what dead ones have left there, whatever its own durability."},
 	{.name = "journal.size", .type = EVPIPE__BYTES, .min = 4 * KIB, .max = 64 * GIB, .initial = "64MiB",
 	 .example = "512MiB",
 	 .text = "Memory for accepted events that the broker does not have yet; rounded up to a power of two and "
 	         "taken at the start. When it is full, `evpipe_emit` refuses. It is how long an absence of the broker "
 	         "may last: bytes a second times seconds."},
+	{.name = "journal.sync_interval", .type = EVPIPE__DURATION, .min = 1 * MS, .max = MINUTE, .initial = "100ms",
+	 .example = "1s",
+	 .text = "With `disk`, how long an accepted event may be in memory alone. What the broker has acknowledged by "
+	         "then is never written."},
+	{.name = "journal.spool_size", .type = EVPIPE__BYTES, .min = 0, .max = 16384 * GIB, .initial = "0",
+	 .example = "20GiB",
+	 .text = "With `disk`, how much of the disk may hold events that the ring has no more room for while the broker "
+	         "is away; over all restarts. 0: none, and `evpipe_emit` refuses when the ring is full."},
 
 	{.name = "pump.thread", .type = EVPIPE__BOOL, .initial = "yes", .example = "no",
 	 .text = "Whether a producer has a thread of its own that sends. `no` is for programs that call "

@@ -1,6 +1,7 @@
 #include "pump.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "envelope.h"
@@ -22,27 +23,40 @@ struct evpipe__pump {
 	evpipe__pump_setup setup;
 	char              *topic;
 	int                envelope; /* index of the choice: compact, cloudevents, payload */
-	char              *source;
+	char              *event_source;
 	char              *type; /* event.type */
 	evpipe__buffer     header;
 	evpipe_topic_spec  spec;
 
 	enum { TOPIC_UNKNOWN, TOPIC_ASKED, TOPIC_READY } topic_state;
 	int64_t      topic_retry_ms;
-	uint64_t     cursor; /* the first record that may have to be sent */
+	evpipe__journal *source; /* whose records are being sent: one that was adopted, or our own; tokens are positions in it */
+	uint64_t     cursor;     /* the first record in it that may have to be sent */
+	int64_t      sync_interval_ms;
+	int64_t      sync_at_ms;
 	int64_t      resend_at_ms;
 	int64_t      resend_delay_ms;
 	evpipe_error error;
 
 	/* Written by who steps, read by any thread. */
 	_Atomic uint64_t sent, rejected, resent;
+	_Atomic int      recovering;
 };
 
 enum { ENVELOPE_COMPACT, ENVELOPE_CLOUDEVENTS, ENVELOPE_PAYLOAD };
 
 /* The headers of a record: the application's, and at most this many of ours. */
 #define OWN_HEADERS_MAX 9
-#define HEADERS_MAX (32 + OWN_HEADERS_MAX)
+#define HEADERS_MAX (EVPIPE__HEADERS_MAX + OWN_HEADERS_MAX)
+
+/* Journals that were adopted, then our own, for good. Each is at its end before the next begins. */
+static void next_source(evpipe__pump *pump)
+{
+	const evpipe__adopted *adopted = STAILQ_FIRST(&pump->setup.home->adopted);
+	pump->source = adopted ? adopted->journal : pump->setup.home->journal;
+	pump->cursor = evpipe__journal_tail(pump->source);
+	atomic_store_explicit(&pump->recovering, adopted != NULL, memory_order_release);
+}
 
 evpipe_err evpipe__pump_new(evpipe__pump **out, const evpipe__pump_setup *setup, evpipe_error *error)
 {
@@ -52,9 +66,9 @@ evpipe_err evpipe__pump_new(evpipe__pump **out, const evpipe__pump_setup *setup,
 		return evpipe__fail_plain(error, EVPIPE_ENOMEM);
 	pump->setup = *setup;
 	pump->topic = evpipe__strdup(evpipe_config_text(config, NULL, "topic.name"));
-	pump->source = evpipe__strdup(evpipe_config_text(config, NULL, "event.source"));
+	pump->event_source = evpipe__strdup(evpipe_config_text(config, NULL, "event.source"));
 	pump->type = evpipe__strdup(evpipe_config_text(config, NULL, "event.type"));
-	if (!pump->topic || !pump->source || !pump->type) {
+	if (!pump->topic || !pump->event_source || !pump->type) {
 		evpipe__pump_free(pump);
 		return evpipe__fail_plain(error, EVPIPE_ENOMEM);
 	}
@@ -68,7 +82,8 @@ evpipe_err evpipe__pump_new(evpipe__pump **out, const evpipe__pump_setup *setup,
 		.retention_ms = evpipe_config_number(config, NULL, "topic.retention"),
 		.create = evpipe_config_number(config, NULL, "topic.create") == 0,
 	};
-	pump->cursor = evpipe__journal_tail(setup->journal);
+	pump->sync_interval_ms = evpipe_config_number(config, NULL, "journal.sync_interval");
+	next_source(pump);
 	*out = pump;
 	return EVPIPE_OK;
 }
@@ -79,7 +94,7 @@ void evpipe__pump_free(evpipe__pump *pump)
 		return;
 	evpipe__buffer_release(&pump->header);
 	evpipe__free(pump->topic);
-	evpipe__free(pump->source);
+	evpipe__free(pump->event_source);
 	evpipe__free(pump->type);
 	evpipe__free(pump);
 }
@@ -138,7 +153,7 @@ static evpipe_err compact_header(evpipe__pump *pump, const evpipe_event *event, 
 }
 
 struct record_texts {
-	char id[40];
+	char id[EVPIPE__ID_MAX];
 	char time[32];
 };
 
@@ -150,22 +165,12 @@ static size_t cloudevents_headers(evpipe__pump *pump, const evpipe_event *event,
 	evpipe__rfc3339(event->time_ms, texts->time);
 	out[count++] = text_header("ce_specversion", "1.0");
 	out[count++] = text_header("ce_id", id);
-	out[count++] = text_header("ce_source", pump->source);
+	out[count++] = text_header("ce_source", pump->event_source);
 	out[count++] = text_header("ce_type", event->type ? event->type : pump->type);
 	out[count++] = text_header("ce_time", texts->time);
 	out[count++] = text_header("ce_destination", event->destination);
 	out[count++] = text_header("content-type", event->content_type ? event->content_type : "application/json");
 	return count;
-}
-
-/* At least so many hex digits. printf takes as long for two numbers as all the rest that is done for an event. */
-static char *put_hex(char *to, uint64_t number, unsigned digits)
-{
-	while (digits < 16 && number >> 4 * digits)
-		digits++;
-	for (unsigned i = digits; i-- > 0; number >>= 4)
-		to[i] = "0123456789abcdef"[number & 15];
-	return to + digits;
 }
 
 static evpipe_err build_record(evpipe__pump *pump, const evpipe__journal_entry *entry, evpipe_record *record,
@@ -176,11 +181,7 @@ static evpipe_err build_record(evpipe__pump *pump, const evpipe__journal_entry *
 	size_t              count = 0;
 
 	if (!id) {
-		/* A nonce for the journal and a position in it: unique without asking anybody. */
-		char *end = put_hex(texts->id, evpipe__journal_nonce(pump->setup.journal), 16);
-		*end++ = '-';
-		end = put_hex(end, entry->position, 1);
-		*end = '\0';
+		evpipe__record_id(texts->id, evpipe__journal_nonce(pump->source), entry->position);
 		id = texts->id;
 	}
 	if (pump->envelope == ENVELOPE_COMPACT) {
@@ -206,15 +207,35 @@ static evpipe_err build_record(evpipe__pump *pump, const evpipe__journal_entry *
 
 /* ---- what became of a record ---- */
 
+/* In a file beside the journal, with the id under which it was sent. */
+static void keep_rejected(evpipe__pump *pump, const evpipe__journal_entry *entry, evpipe_err why, const char *text)
+{
+	evpipe_event event = entry->event;
+	evpipe_error error;
+	char         id[EVPIPE__ID_MAX], reason[EVPIPE_ERROR_TEXT_MAX];
+
+	if (!pump->setup.home->rejects.storage.ops)
+		return;
+	if (!event.id) {
+		evpipe__record_id(id, evpipe__journal_nonce(pump->source), entry->position);
+		event.id = id;
+	}
+	snprintf(reason, sizeof reason, "%s: %s", evpipe_err_name(why), text);
+	if (evpipe__rejects_add(&pump->setup.home->rejects, &event, reason, &error) != EVPIPE_OK)
+		note_error(pump, error.code, "a rejected event could not be kept", error.text);
+}
+
 static void reject(evpipe__pump *pump, uint64_t position, evpipe_err why, const char *text)
 {
 	evpipe__journal_entry entry;
-	evpipe__journal_read(pump->setup.journal, position, &entry);
+	evpipe__journal_read(pump->source, position, &entry);
 	count(&pump->rejected);
+	text = text ? text : evpipe_strerror(why);
+	keep_rejected(pump, &entry, why, text);
 	note_error(pump, why, "an event was rejected", text);
 	if (pump->setup.rejected)
-		pump->setup.rejected(pump->setup.rejected_ctx, &entry.event, why, text ? text : evpipe_strerror(why));
-	evpipe__journal_done(pump->setup.journal, position);
+		pump->setup.rejected(pump->setup.rejected_ctx, &entry.event, why, text);
+	evpipe__journal_done(pump->source, position);
 }
 
 /* Of the event. Everything else may be mended, a topic that is gone or not allowed among it. */
@@ -238,7 +259,7 @@ static void put_off(evpipe__pump *pump, int64_t now_ms, evpipe_err err, const ch
 static void on_sent(evpipe__pump *pump, const evpipe_transport_event *event, int64_t now_ms)
 {
 	if (event->outcome == EVPIPE_PERSISTED) {
-		evpipe__journal_done(pump->setup.journal, event->token);
+		evpipe__journal_done(pump->source, event->token);
 		count(&pump->sent);
 		pump->resend_delay_ms = 0;
 		pump->error.code = EVPIPE_OK;
@@ -249,7 +270,7 @@ static void on_sent(evpipe__pump *pump, const evpipe_transport_event *event, int
 		return;
 	}
 	/* Not there, or perhaps not: again, from the lowest such record on, in order. */
-	evpipe__journal_untake(pump->setup.journal, event->token);
+	evpipe__journal_untake(pump->source, event->token);
 	if (event->token < pump->cursor)
 		pump->cursor = event->token;
 	count(&pump->resent);
@@ -310,7 +331,7 @@ static int send_events(evpipe__pump *pump, int64_t now_ms)
 	evpipe_record         record;
 	int                   sends = 0;
 
-	for (; sends < SENDS_A_ROUND && evpipe__journal_next(pump->setup.journal, &pump->cursor, &entry); sends++) {
+	for (; sends < SENDS_A_ROUND && evpipe__journal_next(pump->source, &pump->cursor, &entry); sends++) {
 		evpipe_err err = build_record(pump, &entry, &record, headers, &texts);
 		if (!err)
 			err = pump->setup.ops->send(pump->setup.transport, &record, entry.position);
@@ -323,7 +344,7 @@ static int send_events(evpipe__pump *pump, int64_t now_ms)
 		if (err)
 			reject(pump, entry.position, err, NULL);
 		else
-			pump->cursor = evpipe__journal_take(pump->setup.journal, entry.position);
+			pump->cursor = evpipe__journal_take(pump->source, entry.position);
 	}
 	return sends;
 }
@@ -344,6 +365,54 @@ static int ask_for_topic(evpipe__pump *pump, int64_t now_ms)
 	return 1;
 }
 
+/* ---- the journals ---- */
+
+/*
+ * What is not acknowledged by the time of a sync is copied and written, and what goes into a ring that gets full is copied
+ * at once. True if anything was copied.
+ */
+static int keep_on_disk(evpipe__pump *pump, int64_t now_ms)
+{
+	evpipe__journal *own = pump->setup.home->journal;
+	evpipe__spool   *spool = evpipe__journal_spool(own);
+	evpipe_error     error;
+
+	if (!spool || (now_ms < pump->sync_at_ms && !evpipe__journal_is_pressed(own)))
+		return 0;
+	uint64_t   copied = spool->copied;
+	evpipe_err err = evpipe__journal_copy(own, &error);
+	if (now_ms >= pump->sync_at_ms) {
+		pump->sync_at_ms = now_ms + pump->sync_interval_ms;
+		if (!err)
+			err = evpipe__spool_sync(spool, &error);
+		if (!err && pump->source != own)
+			err = evpipe__spool_sync(evpipe__journal_spool(pump->source), &error);
+	}
+	if (err)
+		note_error(pump, err, "the journal is in memory alone", error.text);
+	return spool->copied != copied;
+}
+
+/* True if anything was freed, or a journal is at its end. */
+static int reclaim(evpipe__pump *pump)
+{
+	evpipe__home *home = pump->setup.home;
+	int           any = evpipe__journal_reclaim(home->journal);
+
+	if (pump->source == home->journal)
+		return any;
+	any |= evpipe__journal_reclaim(pump->source);
+	if (evpipe__journal_tail(pump->source) != evpipe__journal_head(pump->source))
+		return any;
+	evpipe__adopted *adopted = STAILQ_FIRST(&home->adopted);
+	STAILQ_REMOVE_HEAD(&home->adopted, link);
+	if (evpipe__journal_spool(home->journal))
+		evpipe__journal_spool(home->journal)->bytes_elsewhere -= adopted->bytes;
+	evpipe__adopted_free(adopted, 1);
+	next_source(pump);
+	return 1;
+}
+
 int evpipe__pump_step(evpipe__pump *pump, int64_t now_ms, int64_t *next_due_ms)
 {
 	int any = ask_for_topic(pump, now_ms);
@@ -351,7 +420,8 @@ int evpipe__pump_step(evpipe__pump *pump, int64_t now_ms, int64_t *next_due_ms)
 	int may_send = pump->topic_state == TOPIC_READY && now_ms >= pump->resend_at_ms;
 	int sends = may_send ? send_events(pump, now_ms) : 0;
 	any |= sends > 0;
-	any |= evpipe__journal_reclaim(pump->setup.journal);
+	any |= keep_on_disk(pump, now_ms);
+	any |= reclaim(pump);
 
 	/* After a full round there may be more; otherwise what comes is looked for, not waited for. */
 	int64_t due = sends == SENDS_A_ROUND ? now_ms : pump->setup.ops->next_due(pump->setup.transport);
@@ -359,14 +429,21 @@ int evpipe__pump_step(evpipe__pump *pump, int64_t now_ms, int64_t *next_due_ms)
 		due = pump->topic_retry_ms;
 	if (pump->topic_state == TOPIC_READY && pump->resend_at_ms > now_ms && pump->resend_at_ms < due)
 		due = pump->resend_at_ms;
+	if (evpipe__journal_is_uncopied(pump->setup.home->journal) && pump->sync_at_ms < due)
+		due = pump->sync_at_ms;
 	*next_due_ms = due;
 	return any;
+}
+
+int evpipe__pump_is_recovering(const evpipe__pump *pump)
+{
+	return atomic_load_explicit(&pump->recovering, memory_order_acquire);
 }
 
 void evpipe__pump_finish(evpipe__pump *pump)
 {
 	take_events(pump, 0);
-	evpipe__journal_reclaim(pump->setup.journal);
+	reclaim(pump);
 }
 
 void evpipe__pump_stats(const evpipe__pump *pump, evpipe_stats *stats)
@@ -374,6 +451,7 @@ void evpipe__pump_stats(const evpipe__pump *pump, evpipe_stats *stats)
 	stats->sent = atomic_load_explicit(&pump->sent, memory_order_acquire);
 	stats->rejected = atomic_load_explicit(&pump->rejected, memory_order_acquire);
 	stats->resent = atomic_load_explicit(&pump->resent, memory_order_acquire);
+	stats->recovered = pump->setup.home->recovered;
 }
 
 const evpipe_error *evpipe__pump_error(const evpipe__pump *pump)

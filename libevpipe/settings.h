@@ -37,6 +37,7 @@ struct evpipe_config {
 	const evpipe_transport_ops *transport_ops; /* NULL: transport.url says */
 	void                       *transport_arg;
 	evpipe_runtime              runtime; /* size 0: the machine's own */
+	const struct evpipe__storage *storage; /* of journals, instead of journal.dir: tests; not owned. NULL: there is none */
 };
 
 /* A problem or a name as it may stand in an error: one line, control characters as `?`, cut to fit. Returns `out`. */

@@ -34,8 +34,11 @@ static void dissolve(evpipe__pipeline *pipeline, evpipe__batch *batch, event_fat
 {
 	evpipe__lane *lane = batch->lane;
 	size_t        count = batch->public.count;
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
+		if (i + EVPIPE__AHEAD < count)
+			evpipe__event_prefetch(batch->events[i + EVPIPE__AHEAD]);
 		fate(pipeline, batch->events[i], argument);
+	}
 	evpipe__batch_free(batch);
 	evpipe__lane_posted(lane);
 }

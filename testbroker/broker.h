@@ -263,6 +263,8 @@ struct evpipe_testbroker {
 	TAILQ_HEAD(, rule) rules;
 	uint32_t                last_rule;
 	int64_t                 sink_delay_ms;
+	evpipe_testbroker_store_fn store; /* called without the mutex: set before the first post */
+	void                   *store_ctx;
 	struct delivery       **deliveries;
 	size_t                  deliveries_count, deliveries_capacity;
 	struct delivery        *by_id; /* a hash */

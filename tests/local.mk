@@ -29,6 +29,7 @@ UNIT_TESTS = \
 	tests/unit/test_partitioner \
 	tests/unit/test_producer \
 	tests/unit/test_producer_threads \
+	tests/unit/test_recovery \
 	tests/unit/test_retries \
 	tests/unit/test_sinks \
 	tests/unit/test_timers \
@@ -69,6 +70,7 @@ tests_unit_test_loop_SOURCES = tests/unit/test_loop.c $(WORLD)
 tests_unit_test_misuse_SOURCES = tests/unit/test_misuse.c $(WORLD)
 tests_unit_test_order_SOURCES = tests/unit/test_order.c $(WORLD)
 tests_unit_test_producer_SOURCES = tests/unit/test_producer.c $(WORLD)
+tests_unit_test_recovery_SOURCES = tests/unit/test_recovery.c $(WORLD)
 tests_unit_test_retries_SOURCES = tests/unit/test_retries.c $(WORLD)
 tests_unit_test_sinks_SOURCES = tests/unit/test_sinks.c $(WORLD)
 tests_unit_test_verdicts_SOURCES = tests/unit/test_verdicts.c $(WORLD)

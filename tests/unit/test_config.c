@@ -148,7 +148,7 @@ static void test_config__refused_values_leave_the_old_one(void **state)
 	assert_refused("pump.thread", "maybe", "pump.thread = maybe: it is neither; expected yes or no");
 	assert_refused("sink.format", "xml", "sink.format = xml: there is no such choice; expected ndjson, json or cloudevents");
 	assert_refused("sink.compression", "GZIP", "sink.compression = GZIP: there is no such choice; expected gzip or none");
-	assert_refused("journal.durability", "disk", "journal.durability = disk: there is no such choice; expected memory");
+	assert_refused("journal.durability", "tape", "journal.durability = tape: there is no such choice; expected memory, process or disk");
 	assert_refused("retry.delays", "1m, 5s",
 	               "retry.delays = 1m, 5s: they do not ascend; expected 1 to 16 ascending durations from 1ms to 30d, such as 5s, 1m, 10m");
 	assert_refused("retry.delays", "5s, 60d",

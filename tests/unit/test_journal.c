@@ -15,10 +15,12 @@ struct fixture {
 	uint64_t         cursor;
 };
 
+static const evpipe__identity identity = {.nonce = 0x1234567890abcdef, .key = 0xfedcba0987654321};
+
 static void open_at(struct fixture *fixture, uint64_t start)
 {
 	assert_int_equal(evpipe__region_new(&fixture->region, evpipe__journal_region_size(CAPACITY)), EVPIPE_OK);
-	assert_int_equal(evpipe__journal_new(&fixture->journal, fixture->region, CAPACITY, 0x1234567890abcdef, start), EVPIPE_OK);
+	assert_int_equal(evpipe__journal_new(&fixture->journal, fixture->region, CAPACITY, &identity, start), EVPIPE_OK);
 	fixture->cursor = start;
 }
 
@@ -31,7 +33,7 @@ static void close_it(struct fixture *fixture)
 static evpipe_err append(struct fixture *fixture, const evpipe_event *event)
 {
 	size_t lengths[4];
-	size_t size = evpipe__journal_size_of(event, lengths);
+	size_t size = evpipe__record_size_of(event, lengths);
 	return evpipe__journal_append(fixture->journal, event, lengths, size, 42);
 }
 
@@ -120,12 +122,12 @@ static void test_journal__counts_what_it_copies(void **state)
 	event.destination = "A";
 	event.headers = headers;
 	event.headers_count = 1;
-	size_t size = evpipe__journal_size_of(&event, lengths);
+	size_t size = evpipe__record_size_of(&event, lengths);
 	assert_int_equal(lengths[0], 1);
-	assert_int_equal(lengths[1], EVPIPE__JOURNAL_NO_TEXT);
+	assert_int_equal(lengths[1], EVPIPE__NO_TEXT);
 	headers[0].value = NULL;
 	headers[0].value_len = 1000000;
-	assert_true(evpipe__journal_size_of(&event, lengths) <= size);
+	assert_true(evpipe__record_size_of(&event, lengths) <= size);
 }
 
 static void test_journal__knows_when_all_is_published(void **state)

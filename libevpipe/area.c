@@ -1,0 +1,360 @@
+#include "area.h"
+
+#include <string.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#define VERSION 1
+#define BYTE_ORDER_MARK 0x01020304
+#define OTHER_BYTE_ORDER 0x04030201
+#define CAPACITY_MIN 4096
+#define CAPACITY_MAX (UINT64_C(1) << 40)
+#define PADDING_MAX (UINT64_C(0xffffff) * EVPIPE__GRANULE)
+
+/* Stored for a text or a key that was not given; what is given is shorter. */
+#define NO_LENGTH UINT16_MAX
+
+/* Set in every key: taken for a length it is more than a record has, so no record's commit word is 0, which fresh memory is. */
+#define KEY_BIT (UINT64_C(1) << 23)
+
+static const char magic[8] = {'e', 'v', 'p', 'i', 'p', 'e', 'j', 'l'};
+
+static uint64_t align(uint64_t size)
+{
+	return (size + EVPIPE__GRANULE - 1) & ~(uint64_t)(EVPIPE__GRANULE - 1);
+}
+
+uint64_t evpipe__area_capacity(uint64_t bytes)
+{
+	uint64_t power = CAPACITY_MIN;
+	while (power < bytes)
+		power *= 2;
+	return power;
+}
+
+size_t evpipe__area_size(uint64_t capacity)
+{
+	return EVPIPE__AREA_HEADER_SIZE + capacity;
+}
+
+static void set_area(evpipe__area *area, struct evpipe__area_header *header)
+{
+	*area = (evpipe__area){.header = header,
+	                       .records = (char *)header + header->records_at,
+	                       .mask = header->capacity - 1,
+	                       .base = header->kind == EVPIPE__AREA_RING ? 0 : header->start,
+	                       .key = header->identity.key};
+}
+
+static uint64_t header_checksum(const struct evpipe__area_header *header)
+{
+	return XXH3_64bits(header, offsetof(struct evpipe__area_header, checksum));
+}
+
+void evpipe__area_init(evpipe__area *area, void *memory, uint32_t kind, uint64_t capacity, const evpipe__identity *identity,
+                       uint64_t start)
+{
+	struct evpipe__area_header *header = memory;
+
+	memset(header, 0, sizeof *header);
+	header->version = VERSION;
+	header->byte_order = BYTE_ORDER_MARK;
+	header->kind = kind;
+	header->records_at = EVPIPE__AREA_HEADER_SIZE;
+	header->capacity = capacity;
+	header->start = start;
+	header->identity = *identity;
+	header->identity.key |= KEY_BIT;
+	memcpy(header->magic, magic, sizeof magic);
+	header->checksum = header_checksum(header);
+	atomic_store_explicit(&header->tail, start, memory_order_relaxed);
+	atomic_store_explicit(&header->head, start, memory_order_release);
+	set_area(area, header);
+}
+
+int evpipe__area_is_blank(const void *memory, size_t size)
+{
+	static const char zeros[sizeof(struct evpipe__area_header)];
+	return size < EVPIPE__AREA_HEADER_SIZE || memcmp(memory, zeros, sizeof zeros) == 0;
+}
+
+const char *evpipe__area_open(evpipe__area *area, void *memory, size_t size, uint32_t kind)
+{
+	struct evpipe__area_header *header = memory;
+
+	if (size < EVPIPE__AREA_HEADER_SIZE)
+		return "shorter than a header";
+	if (memcmp(header->magic, magic, sizeof magic) != 0)
+		return "not a journal of libevpipe's";
+	if (header->byte_order == OTHER_BYTE_ORDER)
+		return "written by a machine of the other byte order: recover it on one of that kind";
+	if (header->byte_order != BYTE_ORDER_MARK)
+		return "its header is damaged";
+	if (header->version != VERSION)
+		return "written by another version of libevpipe: recover it with that one";
+	if (header->checksum != header_checksum(header))
+		return "its header is damaged";
+	if (header->kind != kind || header->records_at != EVPIPE__AREA_HEADER_SIZE || header->capacity < CAPACITY_MIN ||
+	    header->capacity > CAPACITY_MAX || (header->capacity & (header->capacity - 1)) != 0 ||
+	    header->start % EVPIPE__GRANULE != 0)
+		return "its header makes no sense";
+	if (kind == EVPIPE__AREA_RING && size != evpipe__area_size(header->capacity))
+		return "not as large as its header says";
+	set_area(area, header);
+	return NULL;
+}
+
+void evpipe__area_pad(evpipe__area *area, uint64_t position, uint64_t size)
+{
+	while (size) {
+		uint64_t               part = size < PADDING_MAX ? size : PADDING_MAX;
+		struct evpipe__record *record = evpipe__area_at(area, position);
+		record->is_padding = 1;
+		record->mark = EVPIPE__MARK_NEW;
+		evpipe__area_publish(area, record, position, part);
+		/* A length that was flipped would hide the records behind it. */
+		record->checksum = evpipe__record_checksum(record, part);
+		position += part;
+		size -= part;
+	}
+}
+
+/* ---- writing a record ---- */
+
+/*
+ * The texts are taken one by one: the caller has just stored their pointers, and a loop over them becomes wide loads of
+ * two pointers at once, which wait until all stores before are in the cache, those of the record before included.
+ */
+static size_t size_of_text(const char *text, size_t *length)
+{
+	if (!text) {
+		*length = EVPIPE__NO_TEXT;
+		return 0;
+	}
+	*length = strlen(text);
+	return *length + 1;
+}
+
+size_t evpipe__record_size_of(const evpipe_event *event, size_t lengths[4])
+{
+	size_t size = sizeof(struct evpipe__record) + (event->key ? event->key_len : 0) + event->data_len;
+	size += size_of_text(event->destination, &lengths[0]);
+	size += size_of_text(event->type, &lengths[1]);
+	size += size_of_text(event->content_type, &lengths[2]);
+	size += size_of_text(event->id, &lengths[3]);
+	for (size_t i = 0; i < event->headers_count; i++) {
+		const evpipe_header *header = &event->headers[i];
+		size += strlen(header->name) + 1 + sizeof(uint32_t) + (header->value ? header->value_len : 0);
+	}
+	return align(size);
+}
+
+static char *put(char *to, const void *bytes, size_t len)
+{
+	if (len)
+		memcpy(to, bytes, len);
+	return to + len;
+}
+
+static char *put_text(char *to, const char *text, size_t length)
+{
+	return text ? put(to, text, length + 1) : to;
+}
+
+void evpipe__record_write(struct evpipe__record *record, const evpipe_event *event, const size_t lengths[4], int64_t time_ms)
+{
+	char *to = (char *)(record + 1);
+	to = put_text(to, event->destination, lengths[0]);
+	to = put_text(to, event->type, lengths[1]);
+	to = put_text(to, event->content_type, lengths[2]);
+	to = put_text(to, event->id, lengths[3]);
+	for (int i = 0; i < 4; i++)
+		record->text_len[i] = lengths[i] == EVPIPE__NO_TEXT ? NO_LENGTH : (uint16_t)lengths[i];
+	char *headers = to;
+	for (size_t i = 0; i < event->headers_count; i++) {
+		const evpipe_header *header = &event->headers[i];
+		uint32_t             len = header->value ? (uint32_t)header->value_len : UINT32_MAX;
+		to = put(to, header->name, strlen(header->name) + 1);
+		to = put(to, &len, sizeof len);
+		to = put(to, header->value, header->value ? header->value_len : 0);
+	}
+	record->headers_len = (uint32_t)(to - headers);
+	record->headers_count = (uint8_t)event->headers_count;
+	record->key_len = event->key ? (uint16_t)event->key_len : NO_LENGTH;
+	to = put(to, event->key, event->key ? event->key_len : 0);
+	record->data_len = (uint32_t)event->data_len;
+	put(to, event->data, event->data_len);
+	record->time_ms = event->time_ms ? event->time_ms : time_ms;
+	record->is_padding = 0;
+	record->mark = EVPIPE__MARK_NEW;
+}
+
+/* ---- reading one ---- */
+
+void evpipe__record_read(const struct evpipe__record *record, uint64_t position, evpipe__journal_entry *entry)
+{
+	const char *from = (const char *)(record + 1);
+	const char *texts[4];
+
+	for (int i = 0; i < 4; i++) {
+		texts[i] = record->text_len[i] == NO_LENGTH ? NULL : from;
+		from += texts[i] ? record->text_len[i] + 1 : 0;
+	}
+	for (size_t i = 0; i < record->headers_count; i++) {
+		uint32_t len;
+		entry->headers[i].name = from;
+		from += strlen(from) + 1;
+		memcpy(&len, from, sizeof len);
+		from += sizeof len;
+		entry->headers[i].value = len == UINT32_MAX ? NULL : from;
+		entry->headers[i].value_len = len == UINT32_MAX ? 0 : len;
+		from += entry->headers[i].value_len;
+	}
+	entry->position = position;
+	entry->event = (evpipe_event){
+		.size = sizeof entry->event,
+		.destination = texts[0],
+		.type = texts[1],
+		.content_type = texts[2],
+		.id = texts[3],
+		.key = record->key_len == NO_LENGTH ? NULL : from,
+		.key_len = record->key_len == NO_LENGTH ? 0 : record->key_len,
+		.data_len = record->data_len,
+		.time_ms = record->time_ms,
+		.headers = entry->headers,
+		.headers_count = record->headers_count,
+	};
+	entry->event.data = from + entry->event.key_len;
+}
+
+/* At least so many hex digits. printf takes as long for two numbers as all the rest that is done for an event. */
+static char *put_hex(char *to, uint64_t number, unsigned digits)
+{
+	while (digits < 16 && number >> 4 * digits)
+		digits++;
+	for (unsigned i = digits; i-- > 0; number >>= 4)
+		to[i] = "0123456789abcdef"[number & 15];
+	return to + digits;
+}
+
+void evpipe__record_id(char id[EVPIPE__ID_MAX], uint64_t nonce, uint64_t position)
+{
+	char *end = put_hex(id, nonce, 16);
+	*end++ = '-';
+	end = put_hex(end, position, 1);
+	*end = '\0';
+}
+
+/* The checksum needs no other start for each area: the commit word in it is under the area's key. */
+uint64_t evpipe__record_checksum(const struct evpipe__record *record, uint64_t size)
+{
+	struct evpipe__record head;
+	memcpy((void *)&head, (const void *)record, sizeof head);
+	head.checksum = 0;
+	head.mark = 0;
+	uint64_t sum = XXH3_64bits(&head, sizeof head);
+	return head.is_padding ? sum : XXH3_64bits_withSeed(record + 1, size - sizeof head, sum);
+}
+
+/* ---- records that nobody vouches for ---- */
+
+static int has_headers(const struct evpipe__record *record, const char *from, const char *end)
+{
+	uint32_t len;
+	for (size_t i = 0; i < record->headers_count; i++) {
+		const char *nul = memchr(from, '\0', (size_t)(end - from));
+		if (!nul || (size_t)(end - nul) < 1 + sizeof len)
+			return 0;
+		memcpy(&len, nul + 1, sizeof len);
+		from = nul + 1 + sizeof len;
+		if (len != UINT32_MAX && len > (size_t)(end - from))
+			return 0;
+		from += len == UINT32_MAX ? 0 : len;
+	}
+	return from == end;
+}
+
+/* Whether all that it says of itself lies within it. */
+static int makes_sense(const struct evpipe__record *record, uint64_t size)
+{
+	const char *from = (const char *)(record + 1), *end = (const char *)record + size;
+	uint64_t    key_len = record->key_len == NO_LENGTH ? 0 : record->key_len;
+
+	if (size < sizeof *record || record->is_padding > 1 || record->headers_count > EVPIPE__HEADERS_MAX + 1)
+		return 0;
+	for (int i = 0; i < 4; i++) {
+		uint64_t len = record->text_len[i];
+		if (len == NO_LENGTH)
+			continue;
+		if (len >= (uint64_t)(end - from) || strnlen(from, len + 1) != len)
+			return 0;
+		from += len + 1;
+	}
+	if (record->text_len[0] == NO_LENGTH || !record->text_len[0])
+		return 0;
+	if (record->headers_len > (uint64_t)(end - from) || !has_headers(record, from, from + record->headers_len))
+		return 0;
+	from += record->headers_len;
+	return key_len + record->data_len <= (uint64_t)(end - from) &&
+	       align((uint64_t)(from - (const char *)record) + key_len + record->data_len) == size;
+}
+
+/* The length of a record that may be believed; 0: there is none. *damaged: there was one. */
+static uint64_t sound_size(const evpipe__area *area, uint64_t position, uint64_t to, int checked, int *damaged)
+{
+	const struct evpipe__record *record = evpipe__area_at(area, position);
+	uint64_t                     size = evpipe__area_published(area, position);
+	uint64_t                     place = (position - area->base) & area->mask;
+
+	*damaged = 0;
+	if (!size)
+		return 0;
+	*damaged = 1;
+	if (to - position < size || area->mask + 1 - place < size || record->is_padding > 1)
+		return 0;
+	if (checked && record->checksum != evpipe__record_checksum(record, size))
+		return 0;
+	if (!record->is_padding && !makes_sense(record, size))
+		return 0;
+	*damaged = 0;
+	return size;
+}
+
+static void pad_torn(evpipe__area *area, uint64_t from, uint64_t to)
+{
+	uint64_t to_end = area->mask + 1 - ((from - area->base) & area->mask);
+	if (to - from > to_end) {
+		/* Padding lies in one piece, as all records do. */
+		evpipe__area_pad(area, from, to_end);
+		from += to_end;
+	}
+	evpipe__area_pad(area, from, to - from);
+}
+
+void evpipe__area_mend(evpipe__area *area, uint64_t from, uint64_t to, int checked, evpipe__scanned *scanned)
+{
+	uint64_t torn = from, position = from, size;
+	int      damaged;
+
+	while (position != to) {
+		size = sound_size(area, position, to, checked, &damaged);
+		scanned->damaged += (uint64_t)damaged;
+		if (!size) {
+			position += EVPIPE__GRANULE;
+			continue;
+		}
+		scanned->torn += position - torn;
+		pad_torn(area, torn, position);
+		struct evpipe__record *record = evpipe__area_at(area, position);
+		if (!record->is_padding && !evpipe__record_is_done(record)) {
+			record->mark = EVPIPE__MARK_NEW;
+			scanned->records++;
+		} else {
+			scanned->done += !record->is_padding;
+		}
+		position += size;
+		torn = position;
+	}
+	scanned->torn += to - torn;
+	pad_torn(area, torn, to);
+}

@@ -1,0 +1,317 @@
+/*
+ * Storage in a directory of the machine.
+ */
+#include "platform.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/queue.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include "errors.h"
+#include "memory.h"
+
+struct directory {
+	char path[PATH_MAX];
+	int  fd;
+};
+
+static evpipe_err fail_with(evpipe_error *error, const struct directory *directory, const char *name, const char *what, int number)
+{
+	evpipe_err err = number == ENOSPC || number == EDQUOT ? EVPIPE_EFULL : number == ENOMEM ? EVPIPE_ENOMEM : EVPIPE_EIO;
+	return evpipe__fail(error, err, "%.300s%s%s %s: %s", directory->path, name ? "/" : "", name ? name : "", what,
+	                    evpipe__errno_text(number));
+}
+
+static evpipe_err list(void *self, int (*visit)(void *ctx, const char *name), void *ctx, evpipe_error *error)
+{
+	struct directory *directory = self;
+	DIR              *dir = opendir(directory->path);
+	struct dirent    *entry;
+
+	if (!dir)
+		return fail_with(error, directory, NULL, "cannot be read", errno);
+	while ((entry = readdir(dir)))
+		if (entry->d_name[0] != '.' && visit(ctx, entry->d_name) != 0)
+			break;
+	closedir(dir);
+	return EVPIPE_OK;
+}
+
+/* ---- locks ---- */
+
+/*
+ * fcntl's locks belong to the process: it is never refused its own, and loses one when it closes any descriptor of that
+ * file. So who has which is kept here, for the whole process, and a file that is in the list is not opened.
+ */
+struct lock {
+	LIST_ENTRY(lock) link;
+	dev_t device;
+	ino_t inode;
+	pid_t pid; /* a child of fork has the list, and not the locks */
+	int   fd;
+	char  name[EVPIPE__FILE_NAME_MAX];
+};
+
+static LIST_HEAD(, lock) locks = LIST_HEAD_INITIALIZER(locks);
+static pthread_mutex_t locks_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static int is_ours_locked(const struct stat *status)
+{
+	const struct lock *lock;
+	LIST_FOREACH(lock, &locks, link)
+		if (lock->device == status->st_dev && lock->inode == status->st_ino && lock->pid == getpid())
+			return 1;
+	return 0;
+}
+
+/* Whoever had it may have removed the file since it was opened: then the lock is on nothing that anybody finds. */
+static int is_still_there(const struct directory *directory, const struct lock *lock)
+{
+	struct stat status;
+	return fstatat(directory->fd, lock->name, &status, AT_SYMLINK_NOFOLLOW) == 0 && status.st_dev == lock->device &&
+	       status.st_ino == lock->inode;
+}
+
+static evpipe_err take_locked(struct directory *directory, struct lock *lock, evpipe_error *error)
+{
+	struct flock range = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	struct stat  status;
+
+	if (fstatat(directory->fd, lock->name, &status, AT_SYMLINK_NOFOLLOW) == 0 && is_ours_locked(&status))
+		return EVPIPE_EAGAIN;
+	lock->fd = openat(directory->fd, lock->name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (lock->fd < 0)
+		return fail_with(error, directory, lock->name, "cannot be opened", errno);
+	if (fcntl(lock->fd, F_SETLK, &range) != 0)
+		return errno == EACCES || errno == EAGAIN ? EVPIPE_EAGAIN
+		                                          : fail_with(error, directory, lock->name, "cannot be locked", errno);
+	if (fstat(lock->fd, &status) != 0)
+		return fail_with(error, directory, lock->name, "cannot be looked at", errno);
+	lock->device = status.st_dev;
+	lock->inode = status.st_ino;
+	lock->pid = getpid();
+	return is_still_there(directory, lock) ? EVPIPE_OK : EVPIPE_EAGAIN;
+}
+
+static evpipe_err lock_file(void *self, const char *name, void **out, evpipe_error *error)
+{
+	struct lock *lock = evpipe__calloc(1, sizeof *lock);
+	if (!lock)
+		return evpipe__fail_plain(error, EVPIPE_ENOMEM);
+	lock->fd = -1;
+	snprintf(lock->name, sizeof lock->name, "%s", name);
+	pthread_mutex_lock(&locks_mutex);
+	evpipe_err err = take_locked(self, lock, error);
+	if (!err)
+		LIST_INSERT_HEAD(&locks, lock, link);
+	else if (lock->fd >= 0)
+		close(lock->fd);
+	pthread_mutex_unlock(&locks_mutex);
+	if (err)
+		evpipe__free(lock);
+	else
+		*out = lock;
+	return err;
+}
+
+static void unlock_file(void *self, void *locked)
+{
+	struct directory *directory = self;
+	struct lock      *lock = locked;
+	if (!lock)
+		return;
+	if (lock->pid != getpid()) {
+		/* In a child of fork: it has no lock, and the mutex may be somebody's who is not there. */
+		close(lock->fd);
+		return;
+	}
+	pthread_mutex_lock(&locks_mutex);
+	unlinkat(directory->fd, lock->name, 0);
+	LIST_REMOVE(lock, link);
+	close(lock->fd);
+	pthread_mutex_unlock(&locks_mutex);
+	evpipe__free(lock);
+}
+
+/* ---- files ---- */
+
+static void close_file(void *self, evpipe__file *file)
+{
+	(void)self;
+	if (file->memory)
+		munmap(file->memory, file->size);
+	if (file->fd > 0)
+		close(file->fd);
+	file->memory = NULL;
+	file->fd = 0;
+}
+
+static evpipe_err map(struct directory *directory, unsigned flags, evpipe__file *file, evpipe_error *error)
+{
+	int   sharing = flags & EVPIPE__FILE_SCRATCH ? MAP_PRIVATE : MAP_SHARED;
+	char *memory = file->size ? mmap(NULL, file->size, PROT_READ | PROT_WRITE, sharing, file->fd, 0) : NULL;
+	if (memory == MAP_FAILED)
+		return fail_with(error, directory, file->name, "cannot be mapped", errno);
+	file->memory = memory;
+	if (flags & EVPIPE__FILE_RESIDENT)
+		evpipe__region_populate(memory, file->size);
+	return EVPIPE_OK;
+}
+
+static evpipe_err create_file(void *self, const char *name, size_t size, unsigned flags, evpipe__file *file, evpipe_error *error)
+{
+	struct directory *directory = self;
+	evpipe__file      made = {.size = size};
+	evpipe_err        err = EVPIPE_OK;
+	int               number;
+
+	snprintf(made.name, sizeof made.name, "%s", name);
+	made.fd = openat(directory->fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (made.fd < 0)
+		return fail_with(error, directory, name, "cannot be made", errno);
+	/* Now, not by a signal at the first write to a page that there is no room for. */
+	do
+		number = posix_fallocate(made.fd, 0, (off_t)size);
+	while (number == EINTR);
+	if (number == ENOSPC || number == EDQUOT)
+		err = evpipe__fail(error, EVPIPE_EFULL, "%.300s: too little space for %s, %zu bytes: make room or take less", directory->path,
+		                   name, size);
+	else if (number)
+		err = fail_with(error, directory, name, "gets no space", number);
+	if (!err)
+		err = map(directory, flags, &made, error);
+	if (err) {
+		close_file(self, &made);
+		unlinkat(directory->fd, name, 0);
+		return err;
+	}
+	*file = made;
+	return EVPIPE_OK;
+}
+
+static evpipe_err open_file(void *self, const char *name, unsigned flags, evpipe__file *file, evpipe_error *error)
+{
+	struct directory *directory = self;
+	evpipe__file      opened = {.is_named = 1};
+	struct stat       status;
+
+	snprintf(opened.name, sizeof opened.name, "%s", name);
+	opened.fd = openat(directory->fd, name, (flags & EVPIPE__FILE_SCRATCH ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOFOLLOW);
+	if (opened.fd < 0)
+		return fail_with(error, directory, name, "cannot be opened", errno);
+	evpipe_err err = fstat(opened.fd, &status) == 0 ? EVPIPE_OK : fail_with(error, directory, name, "cannot be looked at", errno);
+	if (!err && (!S_ISREG(status.st_mode) || status.st_uid != geteuid()))
+		err = evpipe__fail(error, EVPIPE_EFORMAT, "%.300s/%s: not a file of this user's", directory->path, name);
+	if (!err) {
+		opened.size = (size_t)status.st_size;
+		err = map(directory, flags, &opened, error);
+	}
+	if (err) {
+		close_file(self, &opened);
+		return err;
+	}
+	*file = opened;
+	return EVPIPE_OK;
+}
+
+static evpipe_err sync_file(void *self, evpipe__file *file, evpipe_error *error)
+{
+	struct directory *directory = self;
+	if (!file->is_named && fsync(directory->fd) != 0)
+		return fail_with(error, directory, NULL, "cannot be synced", errno);
+	file->is_named = 1;
+	/* Pages that a shared mapping has made dirty go with it. */
+	return fdatasync(file->fd) == 0 ? EVPIPE_OK : fail_with(error, directory, file->name, "cannot be synced", errno);
+}
+
+static void remove_file(void *self, const char *name)
+{
+	struct directory *directory = self;
+	unlinkat(directory->fd, name, 0);
+}
+
+static void rename_file(void *self, const char *from, const char *to)
+{
+	struct directory *directory = self;
+	if (renameat(directory->fd, from, directory->fd, to) != 0)
+		return; /* then it stays where it is */
+}
+
+static void free_directory(void *self)
+{
+	struct directory *directory = self;
+	if (!directory)
+		return;
+	if (directory->fd >= 0)
+		close(directory->fd);
+	evpipe__free(directory);
+}
+
+/* Its 128 bits in hexadecimal digits and dashes; 0 if the system does not say. */
+static void read_boot_id(uint64_t boot[2])
+{
+	char text[64] = "";
+	int  fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	ssize_t len = read(fd, text, sizeof text - 1);
+	close(fd);
+	for (ssize_t i = 0, digits = 0; i < len && digits < 32; i++) {
+		const char *digit = strchr("0123456789abcdef", text[i]);
+		if (!text[i] || !digit)
+			continue;
+		uint64_t *half = &boot[digits++ / 16];
+		*half = *half << 4 | (uint64_t)(digit - "0123456789abcdef");
+	}
+}
+
+evpipe_err evpipe__directory_new(evpipe__storage *out, const char *path, int make, evpipe_error *error)
+{
+	static const evpipe__storage_ops ops = {
+		.list = list,
+		.lock = lock_file,
+		.unlock = unlock_file,
+		.create = create_file,
+		.open = open_file,
+		.sync = sync_file,
+		.close = close_file,
+		.remove = remove_file,
+		.rename = rename_file,
+		.free = free_directory,
+	};
+	struct directory *directory = evpipe__calloc(1, sizeof *directory);
+	if (!directory)
+		return evpipe__fail_plain(error, EVPIPE_ENOMEM);
+	snprintf(directory->path, sizeof directory->path, "%s", path);
+	directory->fd = -1;
+	evpipe_err err = EVPIPE_OK;
+	if (make && mkdir(path, 0700) != 0 && errno != EEXIST)
+		err = fail_with(error, directory, NULL, "cannot be made", errno);
+	if (!err && (directory->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+		err = fail_with(error, directory, NULL, "cannot be opened", errno);
+	if (err) {
+		free_directory(directory);
+		return err;
+	}
+	*out = (evpipe__storage){.ops = &ops, .self = directory};
+	read_boot_id(out->boot);
+	return EVPIPE_OK;
+}
+
+int evpipe__directory_is_memory(const evpipe__storage *storage)
+{
+	const struct directory *directory = storage->self;
+	struct statfs           status;
+	return fstatfs(directory->fd, &status) == 0 && (status.f_type == TMPFS_MAGIC || status.f_type == RAMFS_MAGIC);
+}

@@ -1,0 +1,48 @@
+#!/bin/sh
+# Events that an application could not send stay in its journal; recover shows them, and keeps them while no broker takes them.
+. "${srcdir:-.}/tests/cli/lib.sh"
+need kafka
+
+away="--set transport.url=kafka://127.0.0.1:1 --timeout 300ms"
+journal="--set journal.dir=$tmp/journal --set journal.size=1MiB --set event.max=64KiB"
+printf '{"org":"ACME","id":"one"}\n{"org":"Globex","id":"two"}\n' >"$tmp/events.ndjson"
+
+for durability in process disk; do
+	# shellcheck disable=SC2086
+	run 75 emit $away $journal --set journal.durability=$durability --destination-field org --id-field id "$tmp/events.ndjson"
+done
+run 0 recover --dry-run --events "$tmp/journal"
+prints ': 2 events to send, 0 torn bytes, 0 damaged events'
+prints ' one  ACME  .*  25 bytes'
+prints ' two  Globex '
+says '^4 events found, 0 sent, 0 left'
+run 0 recover -n --json "$tmp/journal"
+prints '"state":"dead".*"events":2.*"found":4,"sent":0'
+
+# shellcheck disable=SC2086
+run 75 recover $away "$tmp/journal"
+says '^evpipe: 4 events are left in '
+run 78 recover "$tmp/journal"
+says 'transport.url is not set'
+run 0 recover -n "$tmp/journal"
+says '^4 events found'
+
+# What is not a journal of this version is told, and kept.
+ring=$(find "$tmp/journal" -name '*.ring' | head -n 1)
+printf '\377' | dd of="$ring" bs=1 seek=8 conv=notrunc 2>/dev/null
+run 65 recover -n "$tmp/journal"
+prints 'refused  .*another version'
+says '^2 events found'
+[ -f "$ring" ] || fail "$ring is gone"
+
+run 0 recover -n --rejected "$tmp/journal"
+says '^0 rejected events found'
+run 74 recover -n "$tmp/nowhere"
+says 'nowhere cannot be opened: No such file'
+run 64 recover
+says 'say which directory'
+
+# shellcheck disable=SC2086
+run 78 emit $away --set journal.durability=process --destination A "$tmp/events.ndjson"
+says 'it needs a directory: set journal.dir'
+finish
