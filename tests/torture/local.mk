@@ -6,9 +6,12 @@ TORTURE = $(ALLOCATIONS) tests/torture/torture.c tests/torture/torture.h
 
 UNIT_TESTS += \
 	tests/torture/test_torture_config \
+	tests/torture/test_torture_journal \
 	tests/torture/test_torture_pipeline
 tests_torture_test_torture_config_SOURCES = tests/torture/test_torture_config.c $(TORTURE)
 tests_torture_test_torture_config_LDFLAGS = $(ALLOCATIONS_LDFLAGS)
+tests_torture_test_torture_journal_SOURCES = tests/torture/test_torture_journal.c $(TORTURE) $(WORLD)
+tests_torture_test_torture_journal_LDFLAGS = $(ALLOCATIONS_LDFLAGS)
 tests_torture_test_torture_pipeline_SOURCES = tests/torture/test_torture_pipeline.c $(TORTURE) $(WORLD)
 tests_torture_test_torture_pipeline_LDFLAGS = $(ALLOCATIONS_LDFLAGS)
 
