@@ -4,11 +4,12 @@ include_HEADERS += libevpipe/evpipe.h libevpipe/evpipe-runtime.h libevpipe/evpip
 noinst_LTLIBRARIES += libevpipe-core.la libevpipe-all.la
 lib_LTLIBRARIES += libevpipe.la
 
-libevpipe_core_la_SOURCES = \
+CORE_SOURCES = \
 	libevpipe/area.c libevpipe/area.h \
 	libevpipe/assign.c \
 	libevpipe/batch.c libevpipe/batch.h \
 	libevpipe/breaker.c libevpipe/breaker.h \
+	libevpipe/bug.h \
 	libevpipe/buffer.c libevpipe/buffer.h \
 	libevpipe/check.c \
 	libevpipe/config.c \
@@ -53,6 +54,7 @@ libevpipe_core_la_SOURCES = \
 	libevpipe/values.c libevpipe/values.h \
 	libevpipe/verdicts.c \
 	libevpipe/worker.c
+libevpipe_core_la_SOURCES = $(CORE_SOURCES)
 
 libevpipe_all_la_SOURCES =
 libevpipe_all_la_LIBADD = libevpipe-core.la
