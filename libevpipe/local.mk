@@ -37,6 +37,7 @@ libevpipe_core_la_SOURCES = \
 	libevpipe/producer.c \
 	libevpipe/properties.c libevpipe/properties.h \
 	libevpipe/pump.c libevpipe/pump.h \
+	libevpipe/record.h \
 	libevpipe/recovery.c libevpipe/recovery.h \
 	libevpipe/rejects.c libevpipe/rejects.h \
 	libevpipe/router.c \

@@ -72,12 +72,11 @@ void evpipe__region_populate(void *memory, size_t size)
 		*(volatile char *)(region + i) = *(volatile char *)(region + i);
 }
 
-/* Cut a mapping down to `size` bytes that begin at a huge page's boundary. */
-static char *cut_aligned(char *mapped, size_t mapped_size, size_t size)
+/* Cut a mapping down to `size` bytes whose second page begins at a huge page's boundary. */
+static char *cut_aligned(char *mapped, size_t mapped_size, size_t size, size_t page)
 {
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	char  *region = mapped + (-(uintptr_t)mapped & (HUGE_PAGE - 1));
-	char  *end = region + ((size + page - 1) & ~(page - 1));
+	char *region = mapped + (-((uintptr_t)mapped + page) & (HUGE_PAGE - 1));
+	char *end = region + ((size + page - 1) & ~(page - 1));
 	if (region > mapped)
 		munmap(mapped, (size_t)(region - mapped));
 	if (end < mapped + mapped_size)
@@ -89,12 +88,16 @@ evpipe_err evpipe__region_new(void **out, size_t size)
 {
 	if (!size || size > SIZE_MAX / 2)
 		return EVPIPE_EINVAL;
-	size_t mapped_size = size < HUGE_PAGE ? size : size + HUGE_PAGE;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t mapped_size = size < HUGE_PAGE ? size : size + HUGE_PAGE + page;
 	char  *region = mmap(NULL, mapped_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (region == MAP_FAILED)
 		return EVPIPE_ENOMEM;
 	if (mapped_size > size)
-		region = cut_aligned(region, mapped_size, size);
+		region = cut_aligned(region, mapped_size, size, page);
+	/* Else a fork makes each page of it be copied when it is next written to, and who emits would wait for that. */
+	if (size > page)
+		madvise(region + page, size - page, MADV_DONTFORK);
 	evpipe__region_populate(region, size);
 	*out = region;
 	return EVPIPE_OK;

@@ -12,7 +12,10 @@
 /* The machine's own runtime: real clocks (the wall clock is the coarse one), the kernel's randomness, threads. Static. */
 const evpipe_runtime *evpipe__platform_runtime(void);
 
-/* Zeroed memory of its own, every page present. EINVAL for 0, ENOMEM. */
+/*
+ * Zeroed memory of its own, every page present; what is behind its first page begins at a large page's boundary, and is not
+ * there in a child of fork. EINVAL for 0, ENOMEM.
+ */
 evpipe_err evpipe__region_new(void **out, size_t size);
 void       evpipe__region_free(void *region, size_t size);
 
