@@ -223,62 +223,67 @@ static int makes_sense(const struct evpipe__record *record, uint64_t size)
 	       evpipe__granules((uint64_t)(from - (const char *)record) + key_len + record->data_len) == size;
 }
 
-/* The length of a record that may be believed; 0: there is none. *damaged: there was one. */
-static uint64_t sound_size(const evpipe__area *area, uint64_t position, uint64_t to, int checked, int *damaged)
+/* The length of a record that may be believed; 0: there is none. */
+static uint64_t sound_size(const evpipe__area *area, uint64_t position, uint64_t to, int checked)
 {
 	const struct evpipe__record *record = evpipe__area_at(area, position);
 	uint64_t                     size = evpipe__area_published(area, position);
 	uint64_t                     place = (position - area->base) & area->mask;
 
-	*damaged = 0;
-	if (!size)
-		return 0;
-	*damaged = 1;
-	if (to - position < size || area->mask + 1 - place < size || record->is_padding > 1)
+	if (!size || to - position < size || area->mask + 1 - place < size || record->is_padding > 1)
 		return 0;
 	if (checked && record->checksum != evpipe__record_checksum(record, size))
 		return 0;
-	if (!record->is_padding && !makes_sense(record, size))
-		return 0;
-	*damaged = 0;
-	return size;
+	return record->is_padding || makes_sense(record, size) ? size : 0;
 }
 
-static void pad_torn(evpipe__area *area, uint64_t from, uint64_t to)
+/* Whether there is, or was, a record. Where records lie one behind the other and the rest is zero, anything is a sign of one. */
+static int was_record(const evpipe__area *area, uint64_t position, int checked)
 {
-	uint64_t to_end = area->mask + 1 - ((from - area->base) & area->mask);
+	if (checked)
+		return atomic_load_explicit(&evpipe__area_at(area, position)->commit, memory_order_relaxed) != 0;
+	return evpipe__area_published(area, position) != 0;
+}
+
+/* Padding in place of what is no record. Returns how many bytes of it there are; of a checked area, what is zero was never written. */
+static uint64_t pad_torn(evpipe__area *area, uint64_t from, uint64_t to, int checked)
+{
+	static const char zeros[EVPIPE__GRANULE];
+	uint64_t          torn = 0, to_end = area->mask + 1 - ((from - area->base) & area->mask);
+
+	for (uint64_t position = from; position != to; position += EVPIPE__GRANULE)
+		if (!checked || memcmp((const void *)evpipe__area_at(area, position), zeros, sizeof zeros) != 0)
+			torn += EVPIPE__GRANULE;
 	if (to - from > to_end) {
-		/* Padding lies in one piece, as all records do. */
+		/* It lies in one piece, as all records do. */
 		evpipe__area_pad(area, from, to_end);
 		from += to_end;
 	}
 	evpipe__area_pad(area, from, to - from);
+	return torn;
 }
 
 void evpipe__area_mend(evpipe__area *area, uint64_t from, uint64_t to, int checked, evpipe__scanned *scanned)
 {
-	uint64_t torn = from, position = from, size;
-	int      damaged;
+	uint64_t torn = from, size;
 
-	while (position != to) {
-		size = sound_size(area, position, to, checked, &damaged);
-		scanned->damaged += (uint64_t)damaged;
+	for (uint64_t position = from; position != to; position += size) {
+		size = sound_size(area, position, to, checked);
 		if (!size) {
-			position += EVPIPE__GRANULE;
+			scanned->damaged += position == torn && was_record(area, position, checked);
+			size = EVPIPE__GRANULE;
 			continue;
 		}
-		scanned->torn += position - torn;
-		pad_torn(area, torn, position);
+		scanned->torn += pad_torn(area, torn, position, checked);
+		torn = position + size;
 		struct evpipe__record *record = evpipe__area_at(area, position);
-		if (!record->is_padding && !evpipe__record_is_done(record)) {
+		if (record->is_padding)
+			continue;
+		int done = evpipe__record_is_done(record);
+		scanned->done += (uint64_t)done;
+		scanned->records += !done;
+		if (!done)
 			record->mark = EVPIPE__MARK_NEW;
-			scanned->records++;
-		} else {
-			scanned->done += !record->is_padding;
-		}
-		position += size;
-		torn = position;
 	}
-	scanned->torn += to - torn;
-	pad_torn(area, torn, to);
+	scanned->torn += pad_torn(area, torn, to, checked);
 }

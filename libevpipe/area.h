@@ -99,13 +99,14 @@ int evpipe__area_is_blank(const void *memory, size_t size);
 typedef struct evpipe__scanned {
 	uint64_t records; /* not done */
 	uint64_t done;
-	uint64_t torn;    /* bytes of what is no record, where there should be some */
+	uint64_t torn;    /* bytes of what is no record, where there should be some, or something is */
 	uint64_t damaged; /* records that are there, but not as they were written */
 } evpipe__scanned;
 
 /*
  * Look at each granule from `from` to `to`, and put padding in place of what is no record, so that one can go from one
- * record to the next. Records that were taken count as new again. With `checked`, a record is what its checksum fits.
+ * record to the next. Records that were taken count as new again. With `checked`, a record is what its checksum fits, and
+ * what was never written is zero.
  */
 void evpipe__area_mend(evpipe__area *area, uint64_t from, uint64_t to, int checked, evpipe__scanned *scanned);
 

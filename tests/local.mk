@@ -19,6 +19,7 @@ UNIT_TESTS = \
 	tests/unit/test_intake \
 	tests/unit/test_isolation \
 	tests/unit/test_journal \
+	tests/unit/test_journal_model \
 	tests/unit/test_loop \
 	tests/unit/test_order \
 	tests/unit/test_partitioner \
@@ -53,6 +54,7 @@ tests_unit_test_isolation_SOURCES = tests/unit/test_isolation.c $(WORLD)
 tests_unit_test_loop_SOURCES = tests/unit/test_loop.c $(WORLD)
 tests_unit_test_order_SOURCES = tests/unit/test_order.c $(WORLD)
 tests_unit_test_producer_SOURCES = tests/unit/test_producer.c $(WORLD)
+tests_unit_test_journal_model_SOURCES = tests/unit/test_journal_model.c tests/unit/memory-storage.c tests/unit/memory-storage.h
 tests_unit_test_recovery_SOURCES = tests/unit/test_recovery.c $(WORLD)
 tests_unit_test_retries_SOURCES = tests/unit/test_retries.c $(WORLD)
 tests_unit_test_verdicts_SOURCES = tests/unit/test_verdicts.c $(WORLD)
