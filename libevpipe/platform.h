@@ -19,6 +19,9 @@ const evpipe_runtime *evpipe__platform_runtime(void);
 evpipe_err evpipe__region_new(void **out, size_t size);
 void       evpipe__region_free(void *region, size_t size);
 
+/* Addresses for `size` bytes with nothing behind them; the one at `aligned_at` is a large page's boundary. NULL: there are none. */
+void *evpipe__address_reserve(size_t size, size_t aligned_at);
+
 /* See that all pages of a region are present, and large ones where that can be. */
 void evpipe__region_populate(void *region, size_t size);
 
