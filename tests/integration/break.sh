@@ -189,7 +189,7 @@ same "acknowledged" "$(jq -s 'map(.sent) | add' "$tmp"/emit?.json)" "$emitted"
 
 # Whether or not all comes: the account tells.
 since=$SECONDS
-(await 300 "everything had arrived" received $((emitted - poisons))) || true
+(await 150 "everything had arrived" received $((emitted - poisons))) || true
 note "waited $((SECONDS - since)) s for the last of it"
 emits=()
 check_alive
