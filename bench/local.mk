@@ -1,6 +1,7 @@
 # Benchmarks: built by `make bench', run by bench/run, never installed.
 EXTRA_PROGRAMS += $(BENCHMARKS)
-BENCHMARKS = bench/baseline bench/emit bench/generate bench/latency bench/load bench/receiver
+BENCHMARKS = bench/baseline bench/emit bench/generate bench/latency bench/load bench/receiver \
+	bench/worker
 CLEANFILES += $(BENCHMARKS)
 EXTRA_DIST += bench/README.md bench/run bench/picture
 
@@ -28,6 +29,10 @@ bench_load_LDADD = $(RDKAFKA_LIBS)
 
 bench_receiver_SOURCES = bench/receiver.c bench/histogram.h bench/common.c bench/common.h
 bench_receiver_CFLAGS = $(BENCH_CFLAGS)
+
+bench_worker_SOURCES = bench/worker.c bench/common.c bench/common.h
+bench_worker_CFLAGS = $(BENCH_CFLAGS)
+bench_worker_LDADD = libevpipe.la
 
 .PHONY: bench
 bench: $(BENCHMARKS) $(bin_PROGRAMS)

@@ -80,6 +80,12 @@ static int read_time(const json_t *root, const char *path, int64_t *out, char *p
 static int parse(const char *line, size_t len, json_t **root, char *problem)
 {
 	json_error_t error;
+	/* jansson takes it for the end, and what stands behind would go along unread. */
+	const char *nul = memchr(line, '\0', len);
+	if (nul) {
+		snprintf(problem, FIELDS_PROBLEM_MAX, "not valid JSON: a NUL byte (column %zu)", (size_t)(nul - line) + 1);
+		return -1;
+	}
 	*root = json_loadb(line, len, JSON_REJECT_DUPLICATES, &error);
 	if (!*root) {
 		snprintf(problem, FIELDS_PROBLEM_MAX, "not valid JSON: %.160s (column %d)", error.text, error.column);

@@ -51,7 +51,8 @@ endif
 evpipe_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 evpipe_CFLAGS = $(AM_CFLAGS) $(PIE_CFLAGS) $(JANSSON_CFLAGS) $(MICROHTTPD_CFLAGS) $(ZLIB_CFLAGS)
 evpipe_LDFLAGS = $(AM_LDFLAGS) $(PIE_LDFLAGS)
-evpipe_LDADD = libevpipe-testbroker.la libevpipe.la $(JANSSON_LIBS) $(MICROHTTPD_LIBS) $(ZLIB_LIBS)
+# The allocator stands for the whole process: librdkafka makes and frees some ten pieces of memory for each record, in different threads.
+evpipe_LDADD = libevpipe-testbroker.la libevpipe.la $(JANSSON_LIBS) $(MICROHTTPD_LIBS) $(ZLIB_LIBS) $(ALLOCATOR_LIBS)
 
 # Tests of the command as its users see it.
 CLI_TESTS = \

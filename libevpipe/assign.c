@@ -54,11 +54,11 @@ static int may_differ(const struct target *target)
 
 static evpipe_err unknown(const char *name, evpipe_error *error)
 {
-	char shown[160], suggestion[320];
+	char shown[160], meant[200], suggestion[320];
 	evpipe__settings_shown(shown, sizeof shown, name);
 	if (evpipe__suggest(name, suggestion, sizeof suggestion))
-		return evpipe__fail(error, EVPIPE_ECONFIG, "%s: there is no such property; did you mean %.200s?", shown,
-				    suggestion);
+		return evpipe__fail(error, EVPIPE_ECONFIG, "%s: there is no such property; did you mean %s?", shown,
+				    evpipe__settings_shown(meant, sizeof meant, suggestion));
 	return evpipe__fail(error, EVPIPE_ECONFIG, "%s: there is no such property", shown);
 }
 
@@ -70,7 +70,7 @@ static evpipe_err resolve_destination(const evpipe_config *config, const char *n
 				      evpipe_error *error)
 {
 	const char   *rest = name + sizeof DESTINATION - 1;
-	char          shown[160];
+	char          shown[160], shown_common[120];
 	struct target target, common = {.name = NULL};
 
 	evpipe__settings_shown(shown, sizeof shown, name);
@@ -97,8 +97,8 @@ static evpipe_err resolve_destination(const evpipe_config *config, const char *n
 		return evpipe__fail(error, EVPIPE_ECONFIG,
 				    "%s: expected %sNAME.PROPERTY, with the name of a destination", shown, DESTINATION);
 	if (common.name)
-		return evpipe__fail(error, EVPIPE_ECONFIG, "%s: this is the same for all destinations: set %.120s",
-				    shown, common.name);
+		return evpipe__fail(error, EVPIPE_ECONFIG, "%s: this is the same for all destinations: set %s", shown,
+				    evpipe__settings_shown(shown_common, sizeof shown_common, common.name));
 	return unknown(name, error);
 }
 

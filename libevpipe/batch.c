@@ -6,23 +6,40 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "bug.h"
 #include "memory.h"
 
-evpipe_err evpipe__batch_new(evpipe__batch **out, const char *destination, size_t count)
+/* Room for so many to begin with: many destinations never have more at a time. */
+#define CAPACITY_MIN 8
+
+evpipe_err evpipe__batch_new(evpipe__batch **out, const char *destination)
 {
 	evpipe__batch *batch = evpipe__calloc(1, sizeof *batch);
 	if (!batch)
 		return EVPIPE_ENOMEM;
-	batch->events = evpipe__malloc(count * sizeof *batch->events);
-	if (!batch->events) {
-		evpipe__free(batch);
-		return EVPIPE_ENOMEM;
-	}
 	batch->public.destination = destination;
-	/* The delivery is the event's first member, so the two arrays are one. */
-	batch->public.events = (const evpipe_delivery *const *)(const void *)batch->events;
+	evpipe__batch_restart(batch);
 	*out = batch;
 	return EVPIPE_OK;
+}
+
+static evpipe_err reserve(evpipe__batch *batch, size_t capacity)
+{
+	evpipe__event **events = evpipe__realloc(batch->events, capacity * sizeof *events);
+	if (!events)
+		return EVPIPE_ENOMEM;
+	batch->events = events;
+	batch->capacity = capacity;
+	/* The delivery is the event's first member, so the two arrays are one. */
+	batch->public.events = (const evpipe_delivery *const *)(const void *)events;
+	return EVPIPE_OK;
+}
+
+evpipe_err evpipe__batch_make_room(evpipe__batch *batch)
+{
+	if (batch->public.count < batch->capacity)
+		return EVPIPE_OK;
+	return reserve(batch, batch->capacity ? 2 * batch->capacity : CAPACITY_MIN);
 }
 
 void evpipe__batch_free(evpipe__batch *batch)
@@ -35,65 +52,109 @@ void evpipe__batch_free(evpipe__batch *batch)
 	evpipe__free(batch);
 }
 
-void evpipe__batch_free_list(struct evpipe__batch_list *list)
+void evpipe__batch_free_list(struct evpipe__batch_list *list, evpipe__pieces *pieces)
 {
 	evpipe__batch *batch;
 	while ((batch = TAILQ_FIRST(list))) {
 		TAILQ_REMOVE(list, batch, link);
 		for (size_t i = 0; i < batch->public.count; i++)
-			evpipe__event_free(batch->events[i]);
+			evpipe__event_free(batch->events[i], pieces);
 		evpipe__batch_free(batch);
 	}
 }
 
-void evpipe__batch_add(evpipe__batch *batch, evpipe__event *event)
+/* ---- in and out ---- */
+
+static void chain(uint64_t digest[2], const void *bytes, size_t len)
 {
-	batch->events[batch->public.count++] = event;
-	batch->public.bytes += event->delivery.data_len;
+	char link[2 * sizeof digest[0] + EVPIPE__EVENT_ID_SIZE];
+	memcpy(link, digest, 2 * sizeof digest[0]);
+	memcpy(link + 2 * sizeof digest[0], bytes, len);
+	XXH128_hash_t hash = XXH3_128bits(link, 2 * sizeof digest[0] + len);
+	digest[0] = hash.high64;
+	digest[1] = hash.low64;
 }
 
-static evpipe_err share_bisection(evpipe__batch *batch, evpipe__batch *half)
+void evpipe__batch_restart(evpipe__batch *batch)
 {
-	if (!batch->bisection) {
-		batch->bisection = evpipe__calloc(1, sizeof *batch->bisection);
-		if (!batch->bisection)
-			return EVPIPE_ENOMEM;
-		batch->bisection->parts = 1;
+	XXH128_hash_t hash = XXH3_128bits(batch->public.destination, strlen(batch->public.destination));
+	batch->digest[0] = hash.high64;
+	batch->digest[1] = hash.low64;
+	batch->public.count = batch->public.bytes = 0;
+}
+
+void evpipe__batch_add(evpipe__batch *batch, evpipe__event *event)
+{
+	if (!batch->public.count)
+		batch->since_ms = event->arrived_ms;
+	batch->events[batch->public.count++] = event;
+	batch->public.bytes += event->delivery.data_len;
+	if (!evpipe__bug(SAME_KEY) || batch->public.count == 1)
+		chain(batch->digest, event->delivery.id, strlen(event->delivery.id));
+}
+
+/* The events from `first` on, of which there is at least one, in a batch of their own. */
+static evpipe_err move_rest(evpipe__batch *batch, size_t first, evpipe__batch **out)
+{
+	size_t         count = batch->public.count;
+	evpipe__batch *rest;
+	evpipe_err     err = evpipe__batch_new(&rest, batch->public.destination);
+	if (err)
+		return err;
+	err = reserve(rest, count - first);
+	if (err) {
+		evpipe__batch_free(rest);
+		return err;
 	}
-	half->bisection = batch->bisection;
-	half->bisection->parts++;
+	rest->lane = batch->lane;
+	rest->losses_seen = batch->losses_seen;
+	evpipe__batch_restart(batch);
+	for (size_t i = 0; i < count; i++)
+		evpipe__batch_add(i < first ? batch : rest, batch->events[i]);
+	*out = rest;
 	return EVPIPE_OK;
 }
 
 evpipe_err evpipe__batch_split(evpipe__batch *batch, evpipe__batch **second)
 {
-	size_t         count = batch->public.count, first = (count + 1) / 2;
-	evpipe__batch *half;
+	struct evpipe__bisection *bisection = batch->bisection;
 
-	assert(count > 1);
-	evpipe_err err = evpipe__batch_new(&half, batch->public.destination, count - first);
+	assert(batch->public.count > 1);
+	if (!bisection) {
+		bisection = evpipe__calloc(1, sizeof *bisection);
+		if (!bisection)
+			return EVPIPE_ENOMEM;
+		bisection->parts = 1;
+		batch->bisection = bisection;
+	}
+	evpipe_err err = move_rest(batch, (batch->public.count + 1) / 2, second);
 	if (err)
 		return err;
-	err = share_bisection(batch, half);
-	if (err) {
-		evpipe__batch_free(half);
-		return err;
-	}
-	half->lane = batch->lane;
-	for (size_t i = first; i < count; i++) {
-		evpipe__batch_add(half, batch->events[i]);
-		batch->public.bytes -= batch->events[i]->delivery.data_len;
-	}
-	batch->public.count = first;
+	(*second)->bisection = bisection;
+	bisection->parts++;
 	batch->quick_retries = batch->definite_failures = 0;
-	*second = half;
 	return EVPIPE_OK;
+}
+
+evpipe_err evpipe__batch_cut(evpipe__batch *batch, size_t bytes_max, evpipe__batch **rest)
+{
+	size_t first = 0, bytes = 0;
+
+	*rest = NULL;
+	if (batch->public.bytes <= bytes_max)
+		return EVPIPE_OK;
+	for (; first < batch->public.count; first++) {
+		bytes += batch->events[first]->delivery.data_len;
+		if (first && bytes > bytes_max)
+			break;
+	}
+	return first < batch->public.count ? move_rest(batch, first, rest) : EVPIPE_OK;
 }
 
 void evpipe__batch_filter(evpipe__batch *batch, const unsigned char *keep)
 {
 	size_t count = batch->public.count;
-	batch->public.count = batch->public.bytes = 0;
+	evpipe__batch_restart(batch);
 	for (size_t i = 0; i < count; i++)
 		if (keep[i])
 			evpipe__batch_add(batch, batch->events[i]);
@@ -101,19 +162,11 @@ void evpipe__batch_filter(evpipe__batch *batch, const unsigned char *keep)
 
 void evpipe__batch_seal(evpipe__batch *batch)
 {
-	XXH3_state_t state;
-	XXH3_128bits_reset(&state);
-	/* Each text with its NUL, so that no two lists read the same. */
-	XXH3_128bits_update(&state, batch->public.destination, strlen(batch->public.destination) + 1);
-	for (size_t i = 0; i < batch->public.count; i++) {
-		const char *id = batch->events[i]->delivery.id;
-		XXH3_128bits_update(&state, id, strlen(id) + 1);
-	}
+	uint64_t digest[2] = {batch->digest[0], batch->digest[1]};
 	/* Tiers count, too: each was entered after a failure. */
 	uint64_t failures = batch->definite_failures + ((uint64_t)batch->events[0]->delivery.attempt << 32);
 	if (failures)
-		XXH3_128bits_update(&state, &failures, sizeof failures);
-	XXH128_hash_t hash = XXH3_128bits_digest(&state);
+		chain(digest, &failures, sizeof failures);
 	snprintf(batch->public.idempotency_key, sizeof batch->public.idempotency_key, "%016llx%016llx",
-	         (unsigned long long)hash.high64, (unsigned long long)hash.low64);
+	         (unsigned long long)digest[0], (unsigned long long)digest[1]);
 }

@@ -8,7 +8,7 @@
 
 #define VERSION "1"
 
-enum field_type { TEXT, U32, I32, I64 };
+enum field_type { TEXT, U32, I32, I64, TIME };
 
 /* In the order they are written. */
 static const struct field {
@@ -22,7 +22,7 @@ static const struct field {
 	FIELD("id", TEXT, id),
 	FIELD("type", TEXT, type),
 	FIELD("content-type", TEXT, content_type),
-	FIELD("time", I64, time_ms),
+	FIELD("time", TIME, time_ms),
 	FIELD("attempt", U32, attempt),
 	FIELD("parks", U32, parks),
 	FIELD("queued", I64, queued_ms),
@@ -41,7 +41,14 @@ static const struct field {
 
 void evpipe__envelope_init(evpipe__envelope *envelope)
 {
-	*envelope = (evpipe__envelope){.origin_partition = -1, .origin_offset = -1};
+	/* Member by member, for each record: compilers zero a whole struct of this size slowly. */
+	envelope->destination = envelope->id = envelope->type = envelope->content_type = NULL;
+	envelope->time_ms = envelope->queued_ms = envelope->delay_ms = envelope->first_ms = 0;
+	envelope->attempt = envelope->parks = 0;
+	envelope->status = 0;
+	envelope->error = envelope->origin_topic = envelope->reason = NULL;
+	envelope->origin_partition = -1;
+	envelope->origin_offset = -1;
 }
 
 /* ---- writing ---- */
@@ -169,13 +176,19 @@ static int unescape(char *text)
 	return 1;
 }
 
-static int set_field(evpipe__envelope *envelope, const struct field *field, char *value)
+/* What evpipe_emit takes, and we write; with more the record could not be handed on. */
+static int set_text(char *place, const struct field *field, char *value, size_t len)
+{
+	size_t max = field->place == offsetof(evpipe__envelope, error) ? EVPIPE__ENVELOPE_ERROR_MAX : EVPIPE__ENVELOPE_TEXT_MAX;
+	memcpy(place, &value, sizeof value);
+	return unescape(value) && (len <= max || strlen(value) <= max);
+}
+
+static int set_field(evpipe__envelope *envelope, const struct field *field, char *value, size_t len)
 {
 	char *place = (char *)envelope + field->place, *end;
-	if (field->type == TEXT) {
-		memcpy(place, &value, sizeof value);
-		return unescape(value);
-	}
+	if (field->type == TEXT)
+		return set_text(place, field, value, len);
 	errno = 0;
 	long long number = strtoll(value, &end, 10);
 	if (errno || end == value || *end)
@@ -192,21 +205,9 @@ static int set_field(evpipe__envelope *envelope, const struct field *field, char
 		return number >= INT32_MIN && number <= INT32_MAX;
 	default:
 		memcpy(place, &i64, sizeof i64);
-		return number >= 0;
+		/* An event may be from before 1970. */
+		return number >= 0 || field->type == TIME;
 	}
-}
-
-static int is_short(const char *text, size_t max)
-{
-	return !text || strlen(text) <= max;
-}
-
-/* What evpipe_emit takes, and we write; with more the record could not be handed on. */
-static int is_within_limits(const evpipe__envelope *envelope)
-{
-	return is_short(envelope->destination, EVPIPE__ENVELOPE_TEXT_MAX) && is_short(envelope->id, EVPIPE__ENVELOPE_TEXT_MAX) &&
-	       is_short(envelope->type, EVPIPE__ENVELOPE_TEXT_MAX) && is_short(envelope->content_type, EVPIPE__ENVELOPE_TEXT_MAX) &&
-	       is_short(envelope->origin_topic, EVPIPE__ENVELOPE_TEXT_MAX) && is_short(envelope->error, EVPIPE__ENVELOPE_ERROR_MAX);
 }
 
 evpipe_err evpipe__envelope_read(evpipe__envelope *envelope, const void *value, size_t len, char *scratch)
@@ -218,24 +219,27 @@ evpipe_err evpipe__envelope_read(evpipe__envelope *envelope, const void *value, 
 	scratch[len] = '\0';
 	evpipe__envelope_init(envelope);
 
-	char *at = scratch + sizeof VERSION;
-	while (*at) {
-		char *end = strchr(at, ' ');
-		if (end)
-			*end = '\0';
+	char *at = scratch + sizeof VERSION, *end = scratch + len;
+	size_t expected = 0;
+	while (at < end) {
+		char *space = memchr(at, ' ', (size_t)(end - at));
+		if (space)
+			*space = '\0';
+		/* Fields come in the table's order, so the next one is mostly there, or some places on. */
 		for (size_t i = 0; i < FIELD_COUNT; i++) {
+			const struct field *field = &fields[(expected + i) % FIELD_COUNT];
 			/* `at` is behind the space. */
-			if (strncmp(at, fields[i].name + 1, fields[i].name_len - 1) != 0)
+			if (strncmp(at, field->name + 1, field->name_len - 1) != 0)
 				continue;
-			if (!set_field(envelope, &fields[i], at + fields[i].name_len - 1))
+			char *text = at + field->name_len - 1;
+			if (!set_field(envelope, field, text, (size_t)((space ? space : end) - text)))
 				return EVPIPE_EFORMAT;
+			expected += i + 1;
 			break;
 		}
-		if (!end)
+		if (!space)
 			break;
-		at = end + 1;
+		at = space + 1;
 	}
-	if (!envelope->destination || !*envelope->destination)
-		return EVPIPE_EFORMAT;
-	return is_within_limits(envelope) ? EVPIPE_OK : EVPIPE_EFORMAT;
+	return envelope->destination && *envelope->destination ? EVPIPE_OK : EVPIPE_EFORMAT;
 }

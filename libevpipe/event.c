@@ -39,7 +39,7 @@ static size_t headers_size(const evpipe_record *record, size_t *count)
 	return size + *count * sizeof(evpipe_header);
 }
 
-static void put_headers(evpipe__event *event, const evpipe_record *record, evpipe_header *headers, char **to)
+static void put_headers(evpipe_header *headers, const evpipe_record *record, char **to)
 {
 	size_t count = 0;
 	for (size_t i = 0; i < record->headers_count; i++) {
@@ -51,73 +51,89 @@ static void put_headers(evpipe__event *event, const evpipe_record *record, evpip
 		headers[count].value_len = header->value ? header->value_len : 0;
 		count++;
 	}
-	event->delivery.headers = headers;
-	event->delivery.headers_count = count;
 }
 
-evpipe_err evpipe__event_new(evpipe__event **out, const evpipe_record *record, const evpipe__envelope *envelope,
-                             const char *default_type)
+/* Texts that stand for themselves as long as the event lives need no copy. */
+static size_t copy_size(const char *text)
 {
-	char        made_id[320];
+	return text ? strlen(text) + 1 : 0;
+}
+
+evpipe_err evpipe__event_new(evpipe__event **out, evpipe__pieces *pieces, evpipe__piece **open, const evpipe_record *record,
+                             const evpipe__envelope *envelope, const char *default_type)
+{
+	char        made_id[EVPIPE__EVENT_ID_SIZE];
 	const char *id = envelope->id;
-	const char *type = envelope->type ? envelope->type : default_type;
-	const char *content_type = envelope->content_type ? envelope->content_type : "application/json";
 
 	if (!id || !*id) {
 		/* Where it lies is the one thing about a foreign record that is stable and unique. */
 		snprintf(made_id, sizeof made_id, "%s-%d-%lld", record->topic, (int)record->partition, (long long)record->offset);
 		id = made_id;
 	}
-	size_t headers_count;
-	size_t size = sizeof(evpipe__event) + headers_size(record, &headers_count) + strlen(id) + strlen(type) +
-	              strlen(content_type) + 3 + record->key_len + record->value_len +
-	              (envelope->origin_topic ? strlen(envelope->origin_topic) + 1 : 0) +
-	              (envelope->error ? strlen(envelope->error) + 1 : 0);
-	evpipe__event *event = evpipe__malloc(size);
+	size_t headers_count, id_size = strlen(id) + 1;
+	size_t type_size = copy_size(envelope->type), content_type_size = copy_size(envelope->content_type);
+	size_t origin_size = copy_size(envelope->origin_topic), error_size = copy_size(envelope->error);
+	size_t size = sizeof(evpipe__event) + headers_size(record, &headers_count) + id_size + type_size +
+	              content_type_size + origin_size + error_size + record->key_len + record->value_len;
+	evpipe__piece *piece;
+	evpipe__event *event = evpipe__pieces_carve(pieces, open, size, &piece);
 	if (!event)
 		return EVPIPE_ENOMEM;
-	memset(event, 0, sizeof *event);
-
 	evpipe_header *headers = (evpipe_header *)(event + 1);
 	char          *to = (char *)(headers + headers_count);
-	put_headers(event, record, headers, &to);
-	event->delivery.id = put_text(&to, id);
-	event->delivery.type = put_text(&to, type);
-	event->delivery.content_type = put_text(&to, content_type);
-	event->delivery.key = record->key ? put(&to, record->key, record->key_len) : NULL;
-	event->delivery.key_len = record->key ? record->key_len : 0;
-	event->delivery.data = record->value ? put(&to, record->value, record->value_len) : NULL;
-	event->delivery.data_len = record->value ? record->value_len : 0;
-	event->delivery.time_ms = envelope->time_ms ? envelope->time_ms : record->timestamp_ms;
-	event->delivery.attempt = envelope->attempt;
 
-	event->size = (uint32_t)size;
+	/* Member by member, none left out: to zero it all first takes longer than all of this. */
+	evpipe_delivery *delivery = &event->delivery;
+	delivery->headers = headers;
+	delivery->headers_count = headers_count;
+	if (headers_count)
+		put_headers(headers, record, &to);
+	delivery->id = put(&to, id, id_size);
+	delivery->type = type_size ? put(&to, envelope->type, type_size) : default_type;
+	delivery->content_type = content_type_size ? put(&to, envelope->content_type, content_type_size) : "application/json";
+	delivery->key = record->key ? put(&to, record->key, record->key_len) : NULL;
+	delivery->key_len = record->key ? record->key_len : 0;
+	delivery->data = record->value ? put(&to, record->value, record->value_len) : NULL;
+	delivery->data_len = record->value ? record->value_len : 0;
+	delivery->time_ms = envelope->time_ms ? envelope->time_ms : record->timestamp_ms;
+	delivery->attempt = envelope->attempt;
+
+	event->destination = NULL;
+	event->assignment = (evpipe_assignment){0};
 	event->offset = record->offset;
+	event->piece = piece;
+	event->size = (uint32_t)size;
+	event->hash = 0;
+	event->arrived_ms = 0;
 	event->parks = envelope->parks;
 	event->first_ms = envelope->first_ms;
-	event->status = envelope->status;
-	event->origin_topic = envelope->origin_topic ? put_text(&to, envelope->origin_topic) : NULL;
+	event->origin_topic = origin_size ? put(&to, envelope->origin_topic, origin_size) : NULL;
 	event->origin_partition = envelope->origin_topic ? envelope->origin_partition : record->partition;
 	event->origin_offset = envelope->origin_topic ? envelope->origin_offset : record->offset;
-	event->error = envelope->error ? put_text(&to, envelope->error) : NULL;
+	event->status = envelope->status;
+	event->error = error_size ? put(&to, envelope->error, error_size) : NULL;
+	event->note = NULL;
+	event->target = 0;
+	event->parked = 0;
+	event->reason = (evpipe_reason)0;
 	*out = event;
 	return EVPIPE_OK;
 }
 
-void evpipe__event_free(evpipe__event *event)
+void evpipe__event_free(evpipe__event *event, evpipe__pieces *pieces)
 {
 	if (!event)
 		return;
 	evpipe__note_release(event->note);
-	evpipe__free(event);
+	evpipe__pieces_let_go(pieces, event->piece);
 }
 
-void evpipe__event_free_list(struct evpipe__event_list *list)
+void evpipe__event_free_list(struct evpipe__event_list *list, evpipe__pieces *pieces)
 {
 	evpipe__event *event;
 	while ((event = TAILQ_FIRST(list))) {
 		TAILQ_REMOVE(list, event, link);
-		evpipe__event_free(event);
+		evpipe__event_free(event, pieces);
 	}
 }
 

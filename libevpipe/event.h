@@ -9,8 +9,12 @@
 #include <sys/queue.h>
 
 #include "envelope.h"
+#include "pieces.h"
 
 struct evpipe__destination;
+
+/* The longest id and its NUL: an envelope's has at most 255 bytes, one made of topic, partition and offset at most 282. */
+#define EVPIPE__EVENT_ID_SIZE 320
 
 typedef struct evpipe__event {
 	evpipe_delivery delivery; /* first, so that what a sink sees is the event itself */
@@ -18,6 +22,7 @@ typedef struct evpipe__event {
 	struct evpipe__destination *destination; /* NULL: on its way to the dead letters without one */
 	evpipe_assignment           assignment;  /* the record to settle */
 	int64_t                     offset;
+	evpipe__piece              *piece; /* its memory is from */
 	uint32_t                    size; /* bytes it holds */
 	uint32_t                    hash; /* of the key, to choose a lane by */
 	int64_t                     arrived_ms; /* monotonic */
@@ -41,13 +46,26 @@ typedef struct evpipe__event {
 TAILQ_HEAD(evpipe__event_list, evpipe__event);
 
 /*
- * A copy of a record. The envelope gives destination (not kept here), id, type, and history; absent ones are filled
- * from the defaults, an absent id from topic, partition and offset. ENOMEM.
+ * Events that wait are out of the cache by the time their turn comes, and each by itself would be waited for. Who goes
+ * through many has the head of one some places on come meanwhile.
  */
-evpipe_err evpipe__event_new(evpipe__event **out, const evpipe_record *record, const evpipe__envelope *envelope,
-                             const char *default_type);
-void       evpipe__event_free(evpipe__event *event);
-void       evpipe__event_free_list(struct evpipe__event_list *list);
+#define EVPIPE__AHEAD 12
+static inline void evpipe__event_prefetch(const evpipe__event *event)
+{
+	__builtin_prefetch(event, 1);
+	__builtin_prefetch((const char *)event + 64, 1);
+	__builtin_prefetch((const char *)event + 128, 1);
+}
+
+/*
+ * A copy of a record, in the memory of those it will be posted with. The envelope gives destination (not kept here),
+ * id, type, and history; absent ones are filled from the defaults, an absent id from topic, partition and offset.
+ * `default_type` must outlive it. ENOMEM.
+ */
+evpipe_err evpipe__event_new(evpipe__event **out, evpipe__pieces *pieces, evpipe__piece **open, const evpipe_record *record,
+                             const evpipe__envelope *envelope, const char *default_type);
+void       evpipe__event_free(evpipe__event *event, evpipe__pieces *pieces);
+void       evpipe__event_free_list(struct evpipe__event_list *list, evpipe__pieces *pieces);
 
 /* Why a post failed: one text for all events of its batch. */
 typedef struct evpipe__note {

@@ -1,8 +1,8 @@
 #include "foreign.h"
 
-#include <jansson.h>
 #include <string.h>
 
+#include "json.h"
 #include "timestamp.h"
 
 /* A copy as a text, in scratch behind what is there already; NULL if that is no name. */
@@ -52,10 +52,15 @@ static int by_cloudevents(const evpipe_record *record, evpipe__envelope *envelop
 	return envelope->destination != NULL;
 }
 
-static const char *copy_field(const json_t *root, const char *field, char *scratch, size_t *used)
+/* A text, at the top of an object, that has its name for itself. */
+static const char *copy_field(const evpipe_record *record, const char *field, char *scratch, size_t *used)
 {
-	const json_t *value = json_object_get(root, field);
-	return json_is_string(value) ? copy_name(json_string_value(value), json_string_length(value), scratch, used) : NULL;
+	evpipe__json json;
+	char         text[EVPIPE__ENVELOPE_TEXT_MAX + 1];
+	if (!record->value || !evpipe__json_scan(&json, record->value, record->value_len, field) || json.members != 1)
+		return NULL;
+	size_t len = evpipe__json_text(text, sizeof text - 1, (const char *)record->value + json.member);
+	return copy_name(text, len, scratch, used);
 }
 
 /* "field:NAME" gives NAME, anything else NULL. */
@@ -69,18 +74,14 @@ static int by_settings(const evpipe_config *config, const evpipe_record *record,
 {
 	const char *from = evpipe_config_text(config, NULL, "topic.destination_from");
 	const char *destination_field = field_of(from), *id_field = field_of(evpipe_config_text(config, NULL, "topic.id_from"));
-	json_t     *root = NULL;
 	size_t      used = 0;
 
-	if (record->value && (destination_field || id_field))
-		root = json_loadb(record->value, record->value_len, JSON_REJECT_DUPLICATES, NULL);
 	if (destination_field)
-		envelope->destination = copy_field(root, destination_field, scratch, &used);
+		envelope->destination = copy_field(record, destination_field, scratch, &used);
 	else if (strcmp(from, "key") == 0)
 		envelope->destination = copy_name(record->key, record->key_len, scratch, &used);
 	if (id_field)
-		envelope->id = copy_field(root, id_field, scratch, &used);
-	json_decref(root);
+		envelope->id = copy_field(record, id_field, scratch, &used);
 	return envelope->destination != NULL;
 }
 

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "json.h"
+
 #define LETTERS_AND_DIGITS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 #define PLACEHOLDER "{destination}"
 
@@ -125,21 +127,24 @@ int evpipe__form_is_remote_http(const char *sink_url)
 
 /* ---- whose a record is ---- */
 
-static int is_field(const char *text)
+/* NULL if it is field:NAME, or what is wrong; `otherwise` if it is something else. */
+static const char *check_field(const char *text, const char *otherwise)
 {
-	return strncmp(text, "field:", 6) == 0 && text[6];
+	if (strncmp(text, "field:", 6) != 0 || !text[6])
+		return otherwise;
+	return strlen(text + 6) > EVPIPE__JSON_MEMBER_MAX ? "a field's name has at most 128 bytes" : NULL;
 }
 
 const char *evpipe__form_destination_from(const char *text)
 {
-	return strcmp(text, "header") == 0 || strcmp(text, "key") == 0 || is_field(text)
+	return strcmp(text, "header") == 0 || strcmp(text, "key") == 0
 	               ? NULL
-	               : "it is none of header, key and field:NAME";
+	               : check_field(text, "it is none of header, key and field:NAME");
 }
 
 const char *evpipe__form_id_from(const char *text)
 {
-	return strcmp(text, "header") == 0 || is_field(text) ? NULL : "it is neither header nor field:NAME";
+	return strcmp(text, "header") == 0 ? NULL : check_field(text, "it is neither header nor field:NAME");
 }
 
 /* ---- what may not be passed through ---- */

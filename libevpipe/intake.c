@@ -11,6 +11,8 @@
 
 /* A round ends after so many, so that posts and answers get their turn. */
 #define EVENTS_A_ROUND 2000
+/* And after fewer when the sink has all the posts it may have: what is taken then can only wait here. */
+#define EVENTS_A_BUSY_ROUND 100
 
 /* Of a hoard that nothing is added to any more. */
 #define HOARD_PATIENCE_MS 1000
@@ -38,6 +40,7 @@ evpipe__partition *evpipe__intake_partition(evpipe__pipeline *pipeline, const ev
 static void forget(evpipe__pipeline *pipeline, evpipe__partition *partition)
 {
 	evpipe__event *head = partition->head;
+	pipeline->losses++;
 	partition->state = PARTITION_NONE;
 	partition->head = NULL;
 	evpipe__timer_stop(&pipeline->timers, &partition->timer);
@@ -112,8 +115,7 @@ static void on_assigned(evpipe__pipeline *pipeline, const evpipe_transport_event
 	if (!partition || !topic) {
 		/* Held and never read it would look well: better that another worker gets it. */
 		evpipe__free(topic);
-		evpipe__fail(&pipeline->error, EVPIPE_ENOMEM, "no memory for partition %d of %s", (int)event->partition, event->topic);
-		pipeline->state = EVPIPE__FAILED;
+		evpipe__pipeline_fail(pipeline, EVPIPE_ENOMEM, "no memory for partition %d of %s", (int)event->partition, event->topic);
 		return;
 	}
 	partition->pipeline = pipeline;
@@ -123,6 +125,7 @@ static void on_assigned(evpipe__pipeline *pipeline, const evpipe_transport_event
 	partition->topic = topic;
 	partition->number = event->partition;
 	partition->unsettled = 0;
+	partition->seen_end = 0;
 	pipeline->stats.partitions++;
 	evpipe__log_line(&pipeline->setup.log, EVPIPE_LOG_INFO, "event=assigned topic=%s partition=%d", topic, (int)event->partition);
 }
@@ -165,7 +168,6 @@ static void accept(evpipe__pipeline *pipeline, evpipe__event *event)
 	evpipe__destination *destination = event->destination;
 	int64_t              wait_ms = evpipe__destination_wait(destination);
 
-	event->arrived_ms = pipeline->now_ms;
 	if (wait_ms > pipeline->tiers.delays_ms[0])
 		evpipe__router_park(pipeline, event, wait_ms);
 	else if (evpipe__pipeline_is_starving(pipeline) && evpipe__destination_hoards(destination, HOARD_PATIENCE_MS))
@@ -175,16 +177,31 @@ static void accept(evpipe__pipeline *pipeline, evpipe__event *event)
 }
 
 /* Keys spread over lanes by other bits than over partitions, or a partition's keys would all meet in one lane. */
-static uint32_t lane_hash(evpipe__pipeline *pipeline, const evpipe_delivery *delivery)
+static uint32_t lane_hash(const evpipe__pipeline *pipeline, const evpipe_record *record)
 {
-	if (!delivery->key)
+	if (!record->key)
 		return (uint32_t)pipeline->stats.taken;
-	return (evpipe_murmur2(delivery->key, delivery->key_len) * UINT32_C(0x9E3779B1)) >> 16;
+	return (evpipe_murmur2(record->key, record->key_len) * UINT32_C(0x9E3779B1)) >> 16;
+}
+
+/* NULL when memory is short. `destination` is NULL for one that is not known. */
+static evpipe__event *make_event(evpipe__pipeline *pipeline, evpipe__destination *destination, const evpipe_transport_event *polled,
+                                 const evpipe__envelope *envelope)
+{
+	uint32_t        hash = lane_hash(pipeline, &polled->record);
+	evpipe__piece **open = destination ? evpipe__lanes_open_piece(destination, hash) : &pipeline->open;
+	evpipe__event  *event;
+
+	if (evpipe__event_new(&event, &pipeline->pieces, open, &polled->record, envelope, pipeline->type) != EVPIPE_OK)
+		return NULL;
+	event->destination = destination;
+	event->assignment = polled->assignment;
+	event->hash = hash;
+	return event;
 }
 
 static void hold(evpipe__pipeline *pipeline, evpipe__event *event)
 {
-	pipeline->held += event->size;
 	pipeline->stats.in_flight++;
 	if (event->destination)
 		evpipe__destination_holds(event->destination, event);
@@ -199,14 +216,36 @@ static void wait_until_due(evpipe__pipeline *pipeline, evpipe__partition *partit
 	evpipe__timer_set(&pipeline->timers, &partition->timer, now_ms + wait_ms);
 }
 
+/*
+ * Clocks differ: by a writer's that is ahead each record would wait for the whole delay from when it is looked at, one
+ * after the other. But whatever lay in the partition when its head began to wait has waited for as long since.
+ */
+static int64_t wait_since_seen(evpipe__pipeline *pipeline, evpipe__partition *partition, int64_t offset, int64_t delay_ms,
+                               int64_t wait_ms)
+{
+	int64_t now_ms = pipeline->setup.runtime->mono_ms(pipeline->setup.runtime->ctx);
+
+	if (wait_ms > 0 && offset >= partition->seen_end) {
+		const evpipe_transport_ops *ops = pipeline->setup.transport_ops;
+		int64_t behind = ops->lag ? ops->lag(pipeline->setup.transport, partition->assignment) : 0;
+		partition->seen_end = offset + 1 + (behind > 0 ? behind : 0);
+		partition->seen_ms = now_ms;
+	}
+	int64_t left_ms = partition->seen_ms + delay_ms - now_ms;
+	if (offset >= partition->seen_end || left_ms >= wait_ms)
+		return wait_ms;
+	return left_ms > 0 ? left_ms : 0;
+}
+
 /* No longer than its tier has others wait, whatever the record says: they wait behind it. */
-static int64_t tier_wait(const evpipe__pipeline *pipeline, const evpipe__partition *partition, const evpipe__envelope *envelope)
+static int64_t tier_wait(evpipe__pipeline *pipeline, evpipe__partition *partition, const evpipe__envelope *envelope, int64_t offset)
 {
 	if (partition->tier < 0)
 		return 0;
 	int64_t most_ms = pipeline->tiers.delays_ms[partition->tier];
-	return evpipe__tier_wait(envelope->queued_ms, envelope->delay_ms < most_ms ? envelope->delay_ms : most_ms,
-	                         evpipe__pipeline_wall_ms(pipeline));
+	int64_t wait_ms = evpipe__tier_wait(envelope->queued_ms, envelope->delay_ms < most_ms ? envelope->delay_ms : most_ms,
+	                                    evpipe__pipeline_wall_ms(pipeline));
+	return wait_since_seen(pipeline, partition, offset, most_ms, wait_ms);
 }
 
 static void on_tombstone(evpipe__pipeline *pipeline, evpipe__event *event)
@@ -226,26 +265,24 @@ static void on_tombstone(evpipe__pipeline *pipeline, evpipe__event *event)
 /* False if memory is short: the record stays unsettled, and comes again with the partition's next owner. */
 static int on_record(evpipe__pipeline *pipeline, const evpipe_transport_event *polled)
 {
-	evpipe__partition *partition = partition_of(pipeline, polled->assignment);
-	evpipe__envelope   envelope;
-	evpipe__event     *event;
+	evpipe__partition   *partition = partition_of(pipeline, polled->assignment);
+	evpipe__destination *destination = NULL;
+	evpipe__envelope     envelope;
+	evpipe__event       *event;
 
 	if (!partition)
 		return 1; /* it came too late: another one has it */
 	int known = evpipe__foreign_identify(pipeline->setup.config, &polled->record, &envelope, pipeline->scratch);
-	if (evpipe__event_new(&event, &polled->record, &envelope, pipeline->type) != EVPIPE_OK)
+	if (known && !(destination = evpipe__destination_get(pipeline, envelope.destination)))
 		return 0;
-	event->assignment = polled->assignment;
-	event->hash = lane_hash(pipeline, &event->delivery);
-	if (known && !(event->destination = evpipe__destination_get(pipeline, envelope.destination))) {
-		evpipe__event_free(event);
+	event = make_event(pipeline, destination, polled, &envelope);
+	if (!event)
 		return 0;
-	}
 	pipeline->stats.taken++;
 	partition->unsettled++;
 	hold(pipeline, event);
 
-	int64_t wait_ms = tier_wait(pipeline, partition, &envelope);
+	int64_t wait_ms = tier_wait(pipeline, partition, &envelope, polled->record.offset);
 	if (!known)
 		evpipe__router_bury(pipeline, event, EVPIPE_REASON_FOREIGN);
 	else if (wait_ms > 0)
@@ -268,9 +305,8 @@ static void on_topic(evpipe__pipeline *pipeline, const evpipe_transport_event *e
 	if (which < 0)
 		return;
 	if (event->err) {
-		pipeline->state = EVPIPE__FAILED;
-		evpipe__fail(&pipeline->error, event->err, "topic %s: %s", event->topic,
-		             event->text ? event->text : evpipe_strerror(event->err));
+		evpipe__pipeline_fail(pipeline, event->err, "topic %s: %s", event->topic,
+		                      event->text ? event->text : evpipe_strerror(event->err));
 		return;
 	}
 	if (event->text)
@@ -299,7 +335,7 @@ static void on_committed(evpipe__pipeline *pipeline, const evpipe_transport_even
 
 static int is_full(const evpipe__pipeline *pipeline)
 {
-	size_t held = pipeline->held;
+	size_t held = pipeline->pieces.used + pipeline->pieces.spare_bytes;
 	if (pipeline->setup.sink_ops->memory)
 		held += pipeline->setup.sink_ops->memory(pipeline->setup.sink);
 	return held >= pipeline->events_memory_max;
@@ -307,18 +343,19 @@ static int is_full(const evpipe__pipeline *pipeline)
 
 int evpipe__intake_step(evpipe__pipeline *pipeline)
 {
-	int count = 0;
+	int may_post = pipeline->posting < pipeline->in_flight_max && !pipeline->sink_is_full;
+	int count = 0, most = may_post ? EVENTS_A_ROUND : EVENTS_A_BUSY_ROUND;
+	evpipe_transport_event event = {0}; /* so that a transport that knows fewer members leaves the others 0 */
 
-	for (; count < EVENTS_A_ROUND; count++) {
-		evpipe_transport_event event = {0}; /* so that a transport that knows fewer members leaves the others 0 */
-		unsigned               flags = pipeline->state != EVPIPE__RUNNING || is_full(pipeline) ? EVPIPE_POLL_NO_RECORDS : 0;
+	/* A batch that is full goes at once: its events are still in the cache, and its lane gets no backlog that asks for more lanes. */
+	for (; count < most && !(may_post && !TAILQ_EMPTY(&pipeline->active)); count++) {
+		unsigned flags = pipeline->state != EVPIPE__RUNNING || is_full(pipeline) ? EVPIPE_POLL_NO_RECORDS : 0;
 		if (pipeline->setup.transport_ops->poll(pipeline->setup.transport, flags, &event) != EVPIPE_OK)
 			break;
 		switch (event.type) {
 		case EVPIPE_TRANSPORT_RECORD:
 			if (!on_record(pipeline, &event)) {
-				evpipe__fail(&pipeline->error, EVPIPE_ENOMEM, "no memory for a record of %s", event.record.topic);
-				pipeline->state = EVPIPE__FAILED;
+				evpipe__pipeline_fail(pipeline, EVPIPE_ENOMEM, "no memory for a record of %s", event.record.topic);
 				return 1;
 			}
 			break;
@@ -374,7 +411,7 @@ void evpipe__intake_release(evpipe__pipeline *pipeline)
 		evpipe__partition *partition = pipeline->partitions[i];
 		if (!partition)
 			continue;
-		evpipe__event_free(partition->head);
+		evpipe__event_free(partition->head, &pipeline->pieces);
 		evpipe__timer_release(&pipeline->timers, &partition->timer);
 		evpipe__free(partition->topic);
 		evpipe__free(partition);

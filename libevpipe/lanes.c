@@ -4,6 +4,7 @@
  * double, and what is pending moves to the new ones. A new lane may not post before what the old ones have in flight,
  * or have to post again, is done.
  */
+#include "bug.h"
 #include "errors.h"
 #include "memory.h"
 #include "pipeline.h"
@@ -41,9 +42,11 @@ void evpipe__lanes_free(struct evpipe__lanes *lanes)
 	if (!lanes)
 		return;
 	for (unsigned i = 0; i < lanes->count; i++) {
-		evpipe__lane *lane = &lanes->lane[i];
-		evpipe__event_free_list(&lane->pending);
-		evpipe__batch_free_list(&lane->again);
+		evpipe__lane   *lane = &lanes->lane[i];
+		evpipe__pieces *pieces = &lane->destination->pipeline->pieces;
+		evpipe__batch_free_list(&lane->pending, pieces);
+		evpipe__batch_free_list(&lane->again, pieces);
+		evpipe__pieces_close(pieces, &lane->open);
 		if (lane->is_ready)
 			TAILQ_REMOVE(&lane->destination->ready, lane, ready_link);
 		evpipe__timer_release(&lane->destination->pipeline->timers, &lane->timer);
@@ -92,25 +95,99 @@ static unsigned lanes_max(const evpipe__destination *destination)
 	return max;
 }
 
+static size_t bytes_max(const evpipe__destination *destination)
+{
+	if (destination->bytes_limit && destination->pipeline->now_ms < destination->bytes_limit_until_ms &&
+	    destination->bytes_limit < destination->bytes_max)
+		return destination->bytes_limit;
+	return destination->bytes_max;
+}
+
+static int is_full(const evpipe__batch *batch)
+{
+	const evpipe__destination *destination = batch->lane->destination;
+	return batch->public.count >= destination->events_max || batch->public.bytes >= bytes_max(destination);
+}
+
+static int has_room(const evpipe__batch *batch, const evpipe__event *event)
+{
+	return !is_full(batch) && batch->public.bytes + event->delivery.data_len <= bytes_max(batch->lane->destination);
+}
+
+static evpipe__batch *begin_batch(evpipe__lane *lane)
+{
+	evpipe__batch *batch;
+	if (evpipe__batch_new(&batch, lane->destination->name) != EVPIPE_OK)
+		return NULL;
+	if (evpipe__batch_make_room(batch) != EVPIPE_OK) {
+		evpipe__batch_free(batch);
+		return NULL;
+	}
+	batch->lane = lane;
+	batch->losses_seen = lane->destination->pipeline->losses;
+	TAILQ_INSERT_TAIL(&lane->pending, batch, link);
+	lane->filling = batch;
+	return batch;
+}
+
 static void append(evpipe__lane *lane, evpipe__event *event)
 {
-	TAILQ_INSERT_TAIL(&lane->pending, event, link);
+	evpipe__batch *batch = lane->filling;
+	if (!batch || !has_room(batch, event) || evpipe__batch_make_room(batch) != EVPIPE_OK)
+		batch = begin_batch(lane);
+	if (!batch) {
+		evpipe__router_park(lane->destination->pipeline, event, 0); /* no memory: the ladder has time */
+		return;
+	}
+	evpipe__batch_add(batch, event);
 	lane->count++;
-	lane->bytes += event->delivery.data_len;
 }
 
-static evpipe__event *take_pending(evpipe__lane *lane)
+static evpipe__batch *take_pending(evpipe__lane *lane)
 {
-	evpipe__event *event = TAILQ_FIRST(&lane->pending);
-	TAILQ_REMOVE(&lane->pending, event, link);
-	lane->count--;
-	lane->bytes -= event->delivery.data_len;
-	return event;
+	evpipe__batch *batch = TAILQ_FIRST(&lane->pending);
+	if (!batch)
+		return NULL;
+	TAILQ_REMOVE(&lane->pending, batch, link);
+	if (batch == lane->filling)
+		lane->filling = NULL;
+	lane->count -= batch->public.count;
+	return batch;
 }
 
-static evpipe__lane *lane_for(struct evpipe__lanes *lanes, const evpipe__event *event)
+static evpipe__lane *lane_for(struct evpipe__lanes *lanes, uint32_t hash)
 {
-	return &lanes->lane[event->hash & (lanes->count - 1)];
+	return &lanes->lane[hash & (lanes->count - 1)];
+}
+
+/* Its partition may be somebody else's by now, who will deliver it. */
+static void add_unless_gone(evpipe__pipeline *pipeline, evpipe__batch *batch, evpipe__event *event)
+{
+	if (evpipe__intake_partition(pipeline, event))
+		evpipe__batch_add(batch, event);
+	else
+		evpipe__pipeline_end(pipeline, event, EVPIPE__END_RELINQUISHED);
+}
+
+static evpipe__batch *unless_empty(evpipe__batch *batch)
+{
+	if (batch->public.count)
+		return batch;
+	evpipe__batch_free(batch);
+	return NULL;
+}
+
+/* Leave out what is somebody else's by now. NULL if nothing is left. */
+static evpipe__batch *without_gone(evpipe__pipeline *pipeline, evpipe__batch *batch)
+{
+	size_t count = batch->public.count;
+	if (batch->losses_seen == pipeline->losses)
+		return batch;
+	batch->losses_seen = pipeline->losses;
+	evpipe__batch_restart(batch);
+	for (size_t i = 0; i < count; i++)
+		add_unless_gone(pipeline, batch, batch->events[i]);
+	return unless_empty(batch);
 }
 
 /* Each event moves as often as lanes double, which is seldom. */
@@ -122,10 +199,15 @@ static void change(evpipe__destination *destination, unsigned count)
 	destination->old = destination->lanes;
 	destination->lanes = lanes;
 	for (unsigned i = 0; i < destination->old->count; i++) {
-		evpipe__lane *lane = &destination->old->lane[i];
-		while (lane->count) {
-			evpipe__event *event = take_pending(lane);
-			append(lane_for(lanes, event), event);
+		evpipe__batch *batch;
+		while ((batch = take_pending(&destination->old->lane[i]))) {
+			/* The batches they come into know only of what is lost from now on. */
+			batch = without_gone(destination->pipeline, batch);
+			if (!batch)
+				continue;
+			for (size_t e = 0; e < batch->public.count; e++)
+				append(lane_for(lanes, batch->events[e]->hash), batch->events[e]);
+			evpipe__batch_free(batch);
 		}
 	}
 	drop_old(destination);
@@ -154,24 +236,16 @@ static int adapt(evpipe__destination *destination)
 
 /* ---- whether a lane may post ---- */
 
-static size_t bytes_max(const evpipe__destination *destination)
-{
-	if (destination->bytes_limit && destination->pipeline->now_ms < destination->bytes_limit_until_ms &&
-	    destination->bytes_limit < destination->bytes_max)
-		return destination->bytes_limit;
-	return destination->bytes_max;
-}
-
 /* When what is pending wants to be posted; now or before: at once. */
 static int64_t pending_due(const evpipe__lane *lane)
 {
 	const evpipe__destination *destination = lane->destination;
-	if (TAILQ_EMPTY(&lane->pending))
+	const evpipe__batch       *first = TAILQ_FIRST(&lane->pending);
+	if (!first)
 		return INT64_MAX;
-	if (lane->count >= destination->events_max || lane->bytes >= bytes_max(destination) ||
-	    destination->pipeline->state == EVPIPE__STOPPING)
+	if (TAILQ_NEXT(first, link) || is_full(first) || destination->pipeline->state == EVPIPE__STOPPING)
 		return INT64_MIN;
-	return TAILQ_FIRST(&lane->pending)->arrived_ms + destination->linger_ms;
+	return first->since_ms + destination->linger_ms;
 }
 
 /* When the lane may post next, as far as it goes; INT64_MAX: not before something happens to it. */
@@ -179,7 +253,7 @@ static int64_t lane_due(const evpipe__lane *lane)
 {
 	const evpipe__batch *again = TAILQ_FIRST(&lane->again);
 	int                  ordered = lane->destination->pipeline->ordered;
-	if ((ordered && lane->posting) || waits_for_old(lane))
+	if ((ordered && lane->posting && !evpipe__bug(DISORDER)) || waits_for_old(lane))
 		return INT64_MAX;
 	int64_t due = again ? again->not_before_ms : INT64_MAX;
 	if (again && ordered)
@@ -224,11 +298,28 @@ void evpipe__lanes_refresh(evpipe__destination *destination)
 
 /* ---- in and out ---- */
 
+evpipe__piece **evpipe__lanes_open_piece(evpipe__destination *destination, uint32_t hash)
+{
+	evpipe__lane *lane = lane_for(destination->lanes, hash);
+	/* Needed when the event is there; with many destinations it has to be fetched from afar. */
+	__builtin_prefetch(lane->open, 1);
+	__builtin_prefetch(lane->filling, 1);
+	__builtin_prefetch((const char *)lane->filling + 64, 1);
+	return &lane->open;
+}
+
+void evpipe__lanes_rest(evpipe__destination *destination)
+{
+	for (unsigned i = 0; i < destination->lanes->count; i++)
+		evpipe__pieces_close(&destination->pipeline->pieces, &destination->lanes->lane[i].open);
+}
+
 void evpipe__lanes_add(evpipe__destination *destination, evpipe__event *event)
 {
-	evpipe__lane *lane = lane_for(destination->lanes, event);
-	int           was_empty = lane->count == 0;
+	evpipe__lane *lane = lane_for(destination->lanes, event->hash);
+	int           was_empty = TAILQ_EMPTY(&lane->pending);
 
+	event->arrived_ms = destination->pipeline->now_ms;
 	append(lane, event);
 	/* In between, nothing changes for the lane. */
 	if (was_empty || (!lane->is_ready && pending_due(lane) == INT64_MIN))
@@ -257,51 +348,26 @@ void evpipe__lane_repost(evpipe__lane *lane, evpipe__batch *batch)
 	evpipe__lane_refresh(lane);
 }
 
-/* Its partition may be somebody else's by now, who will deliver it. */
-static void add_unless_gone(evpipe__pipeline *pipeline, evpipe__batch *batch, evpipe__event *event)
+/* The limit on bytes may have fallen since it was filled. Without memory it goes as it is: it is halved when it is refused. */
+static void cut(evpipe__lane *lane, evpipe__batch *batch)
 {
-	if (evpipe__intake_partition(pipeline, event))
-		evpipe__batch_add(batch, event);
-	else
-		evpipe__pipeline_end(pipeline, event, EVPIPE__END_RELINQUISHED);
+	evpipe__batch *rest;
+	if (evpipe__batch_cut(batch, bytes_max(lane->destination), &rest) != EVPIPE_OK || !rest)
+		return;
+	TAILQ_INSERT_HEAD(&lane->pending, rest, link);
+	if (!lane->filling)
+		lane->filling = rest;
+	lane->count += rest->public.count;
 }
 
-static evpipe__batch *unless_empty(evpipe__batch *batch)
+static evpipe__batch *next_pending(evpipe__lane *lane)
 {
-	if (batch->public.count)
-		return batch;
-	evpipe__batch_free(batch);
-	return NULL;
-}
-
-static evpipe__batch *batch_of_pending(evpipe__lane *lane)
-{
-	evpipe__destination *destination = lane->destination;
-	evpipe__pipeline    *pipeline = destination->pipeline;
-	size_t               count = lane->count < destination->events_max ? lane->count : destination->events_max;
-	size_t               most = bytes_max(destination);
-	evpipe__batch       *batch;
-	evpipe__event       *event;
-
-	if (evpipe__batch_new(&batch, destination->name, count) != EVPIPE_OK)
-		return NULL;
-	while (batch->public.count < count && (event = TAILQ_FIRST(&lane->pending))) {
-		if (batch->public.count && batch->public.bytes + event->delivery.data_len > most)
-			break;
-		add_unless_gone(pipeline, batch, take_pending(lane));
+	evpipe__batch *batch = NULL, *first;
+	while (!batch && (first = take_pending(lane))) {
+		cut(lane, first);
+		batch = without_gone(lane->destination->pipeline, first);
 	}
-	batch->lane = lane;
-	return unless_empty(batch);
-}
-
-/* Leave out what is somebody else's by now. NULL if nothing is left. */
-static evpipe__batch *without_gone(evpipe__pipeline *pipeline, evpipe__batch *batch)
-{
-	size_t count = batch->public.count;
-	batch->public.count = batch->public.bytes = 0;
-	for (size_t i = 0; i < count; i++)
-		add_unless_gone(pipeline, batch, batch->events[i]);
-	return unless_empty(batch);
+	return batch;
 }
 
 static evpipe__batch *next_again(evpipe__lane *lane)
@@ -320,13 +386,17 @@ evpipe__batch *evpipe__lane_take(evpipe__lane *lane)
 	evpipe__batch *batch = next_again(lane);
 	/* With order = key, what has to go again goes before what is pending. */
 	int may_pend = TAILQ_EMPTY(&lane->again) || !lane->destination->pipeline->ordered;
-	if (!batch && may_pend && lane->count)
-		batch = batch_of_pending(lane);
+	if (!batch && may_pend)
+		batch = next_pending(lane);
 	if (batch) {
 		lane->posting++;
 		lane->destination->posting++;
 	}
-	evpipe__lane_refresh(lane);
+	/* What it had was somebody else's by now: no post of it will end, and newer lanes may wait for just that. */
+	if (!batch && lane->destination->old)
+		evpipe__lanes_refresh(lane->destination);
+	else
+		evpipe__lane_refresh(lane);
 	return batch;
 }
 
@@ -335,11 +405,14 @@ evpipe__batch *evpipe__lane_take(evpipe__lane *lane)
 static void divert_batch(evpipe__pipeline *pipeline, evpipe__batch *batch, int64_t wait_ms)
 {
 	for (size_t i = 0; i < batch->public.count; i++) {
+		evpipe__event *event = batch->events[i];
 		/* One that waits for its quick retry has failed; a half has not been posted as it is. */
-		if (batch->quick_retries)
-			evpipe__router_retry(pipeline, batch->events[i], wait_ms);
+		if (!evpipe__intake_partition(pipeline, event))
+			evpipe__pipeline_end(pipeline, event, EVPIPE__END_RELINQUISHED);
+		else if (batch->quick_retries)
+			evpipe__router_retry(pipeline, event, wait_ms);
 		else
-			evpipe__router_park(pipeline, batch->events[i], wait_ms);
+			evpipe__router_park(pipeline, event, wait_ms);
 	}
 	evpipe__batch_free(batch);
 }
@@ -353,13 +426,9 @@ static void divert_lane(evpipe__lane *lane, int64_t wait_ms, int64_t before_ms)
 		TAILQ_REMOVE(&lane->again, batch, link);
 		divert_batch(pipeline, batch, wait_ms);
 	}
-	while (lane->count && TAILQ_FIRST(&lane->pending)->arrived_ms < before_ms) {
-		evpipe__event *event = take_pending(lane);
-		if (evpipe__intake_partition(pipeline, event))
-			evpipe__router_park(pipeline, event, wait_ms);
-		else
-			evpipe__pipeline_end(pipeline, event, EVPIPE__END_RELINQUISHED);
-	}
+	/* A batch as a whole, so that its events stay together. */
+	while ((batch = TAILQ_FIRST(&lane->pending)) && batch->since_ms < before_ms)
+		divert_batch(pipeline, take_pending(lane), wait_ms);
 	evpipe__lane_refresh(lane);
 }
 
@@ -387,9 +456,9 @@ int64_t evpipe__lanes_oldest_ms(const evpipe__destination *destination)
 	int64_t                           oldest = INT64_MAX;
 	for (int s = 0; s < 2; s++)
 		for (unsigned i = 0; sets[s] && i < sets[s]->count; i++) {
-			const evpipe__event *first = TAILQ_FIRST(&sets[s]->lane[i].pending);
-			if (first && first->arrived_ms < oldest)
-				oldest = first->arrived_ms;
+			const evpipe__batch *first = TAILQ_FIRST(&sets[s]->lane[i].pending);
+			if (first && first->since_ms < oldest)
+				oldest = first->since_ms;
 		}
 	return oldest;
 }

@@ -4,13 +4,12 @@ include_HEADERS += libevpipe/evpipe.h libevpipe/evpipe-runtime.h libevpipe/evpip
 noinst_LTLIBRARIES += libevpipe-core.la libevpipe-all.la
 lib_LTLIBRARIES += libevpipe.la
 
-libevpipe_core_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
-libevpipe_core_la_LIBADD = $(JANSSON_LIBS)
-libevpipe_core_la_SOURCES = \
+CORE_SOURCES = \
 	libevpipe/area.c libevpipe/area.h \
 	libevpipe/assign.c \
 	libevpipe/batch.c libevpipe/batch.h \
 	libevpipe/breaker.c libevpipe/breaker.h \
+	libevpipe/bug.h \
 	libevpipe/buffer.c libevpipe/buffer.h \
 	libevpipe/check.c \
 	libevpipe/config.c \
@@ -25,6 +24,7 @@ libevpipe_core_la_SOURCES = \
 	libevpipe/ini.c libevpipe/ini.h \
 	libevpipe/inspect.c \
 	libevpipe/intake.c \
+	libevpipe/json.c libevpipe/json.h \
 	libevpipe/journal.c libevpipe/journal.h \
 	libevpipe/lanes.c \
 	libevpipe/load.c \
@@ -32,6 +32,7 @@ libevpipe_core_la_SOURCES = \
 	libevpipe/memory.c libevpipe/memory.h \
 	libevpipe/pipeline.c libevpipe/pipeline.h \
 	libevpipe/partitioner.c \
+	libevpipe/pieces.c libevpipe/pieces.h \
 	libevpipe/platform.c libevpipe/platform-storage.c libevpipe/platform.h \
 	libevpipe/posting.c \
 	libevpipe/producer.c \
@@ -47,12 +48,14 @@ libevpipe_core_la_SOURCES = \
 	libevpipe/spool.c libevpipe/spool.h \
 	libevpipe/storage.h \
 	libevpipe/suggest.c libevpipe/suggest.h \
+	libevpipe/text.c libevpipe/text.h \
 	libevpipe/tiers.c libevpipe/tiers.h \
 	libevpipe/timers.c libevpipe/timers.h \
 	libevpipe/timestamp.c libevpipe/timestamp.h \
 	libevpipe/values.c libevpipe/values.h \
 	libevpipe/verdicts.c \
 	libevpipe/worker.c
+libevpipe_core_la_SOURCES = $(CORE_SOURCES)
 
 libevpipe_all_la_SOURCES =
 libevpipe_all_la_LIBADD = libevpipe-core.la

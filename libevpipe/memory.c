@@ -3,33 +3,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int (*allow_allocation)(void *);
-static void *allow_ctx;
-
-void evpipe__memory_on_allocation(int (*allow)(void *ctx), void *ctx)
-{
-	allow_allocation = allow;
-	allow_ctx = ctx;
-}
-
-static int allowed(void)
-{
-	return !allow_allocation || allow_allocation(allow_ctx);
-}
-
 void *evpipe__malloc(size_t size)
 {
-	return allowed() ? malloc(size) : NULL;
+	return malloc(size);
 }
 
 void *evpipe__calloc(size_t count, size_t size)
 {
-	return allowed() ? calloc(count, size) : NULL;
+	return calloc(count, size);
 }
 
 void *evpipe__realloc(void *memory, size_t size)
 {
-	return allowed() ? realloc(memory, size) : NULL;
+	return realloc(memory, size);
 }
 
 void evpipe__free(void *memory)

@@ -1,5 +1,6 @@
 /*
- * memory.h: the one way to memory inside libevpipe, so that tests can let any allocation fail.
+ * memory.h: the one way to memory inside libevpipe, so that tests can let any allocation fail: they put
+ * functions of their own in the place of these when they are linked (tests/torture).
  */
 #ifndef EVPIPE_MEMORY_H
 #define EVPIPE_MEMORY_H
@@ -15,8 +16,5 @@ void  evpipe__free(void *memory);
 /* A copy of a text, or of bytes (with a NUL behind them that does not count). NULL gives NULL; so does lack of memory. */
 char *evpipe__strdup(const char *text);
 void *evpipe__memdup(const void *bytes, size_t len);
-
-/* Tests: called before each allocation; false makes it fail. NULL: all succeed. Not to be changed while others allocate. */
-void evpipe__memory_on_allocation(int (*allow)(void *ctx), void *ctx);
 
 #endif

@@ -25,6 +25,12 @@ static uint32_t load(const unsigned char *bytes, size_t count)
 	return word;
 }
 
+/* Written out, compilers make one load of it. */
+static uint32_t load_word(const unsigned char *bytes)
+{
+	return (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
+}
+
 uint32_t evpipe_murmur2(const void *data, size_t len)
 {
 	const unsigned char *at = data;
@@ -32,7 +38,7 @@ uint32_t evpipe_murmur2(const void *data, size_t len)
 	uint32_t             h = SEED ^ (uint32_t)len;
 
 	for (; left >= 4; at += 4, left -= 4)
-		h = h * MULTIPLIER ^ mix(load(at, 4));
+		h = h * MULTIPLIER ^ mix(load_word(at));
 	if (left)
 		h = (h ^ load(at, left)) * MULTIPLIER;
 	h = (h ^ h >> 13) * MULTIPLIER;

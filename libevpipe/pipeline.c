@@ -1,15 +1,17 @@
 #include "pipeline.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 
+#include "bug.h"
 #include "errors.h"
 #include "memory.h"
 
 /* How often destinations that are slow are looked for. */
 #define SWEEP_MS 1000
 
-/* What a pipeline may hold of events at the least, however small worker.memory_max is. */
-#define EVENTS_MEMORY_MIN (1024 * 1024)
+/* Memory kept for events to come: enough for those of some posts that end together. */
+#define SPARE_MAX ((size_t)4 * 1024 * 1024)
 
 static void on_sweep(void *owner);
 
@@ -47,8 +49,11 @@ static evpipe_err read_settings(evpipe__pipeline *pipeline)
 	size_t               memory_max = (size_t)evpipe_config_number(config, NULL, "worker.memory_max");
 	size_t               transport_max = pipeline->setup.transport_memory_max;
 
-	pipeline->events_memory_max =
-		memory_max > transport_max + EVENTS_MEMORY_MIN ? memory_max - transport_max : EVENTS_MEMORY_MIN;
+	/* Less one event: at the limit the last one that is taken may go beyond it by nearly its whole size. */
+	pipeline->events_memory_max = memory_max - transport_max - (size_t)evpipe_config_number(config, NULL, "event.max");
+	if (evpipe__bug(GREED))
+		pipeline->events_memory_max *= 4;
+	pipeline->pieces.spare_max = pipeline->events_memory_max / 16 < SPARE_MAX ? pipeline->events_memory_max / 16 : SPARE_MAX;
 	pipeline->ordered = evpipe_config_number(config, NULL, "order") == 0;
 	pipeline->in_flight_max = (unsigned)evpipe_config_number(config, NULL, "sink.in_flight_max");
 	pipeline->drain_ms = evpipe_config_number(config, NULL, "worker.drain_timeout");
@@ -93,13 +98,15 @@ void evpipe__pipeline_free(evpipe__pipeline *pipeline)
 {
 	if (!pipeline)
 		return;
-	evpipe__event_free_list(&pipeline->to_hand_over);
-	evpipe__event_free_list(&pipeline->handed_over);
-	evpipe__event_free_list(&pipeline->stuck);
-	evpipe__batch_free_list(&pipeline->posted);
+	evpipe__event_free_list(&pipeline->to_hand_over, &pipeline->pieces);
+	evpipe__event_free_list(&pipeline->handed_over, &pipeline->pieces);
+	evpipe__event_free_list(&pipeline->stuck, &pipeline->pieces);
+	evpipe__batch_free_list(&pipeline->posted, &pipeline->pieces);
 	while (pipeline->destinations)
 		evpipe__destination_free(pipeline->destinations);
 	evpipe__intake_release(pipeline);
+	evpipe__pieces_close(&pipeline->pieces, &pipeline->open);
+	evpipe__pieces_release(&pipeline->pieces);
 	evpipe__timer_release(&pipeline->timers, &pipeline->sweep);
 	evpipe__timer_release(&pipeline->timers, &pipeline->hand_over_again);
 	evpipe__timer_release(&pipeline->timers, &pipeline->stuck_again);
@@ -125,7 +132,21 @@ int64_t evpipe__pipeline_jitter(evpipe__pipeline *pipeline, int64_t least_ms, in
 int evpipe__pipeline_is_starving(const evpipe__pipeline *pipeline)
 {
 	size_t max = pipeline->events_memory_max;
-	return pipeline->held >= max - max / 8 && pipeline->posting < pipeline->in_flight_max && !TAILQ_EMPTY(&pipeline->idle);
+	return pipeline->pieces.used >= max - max / 8 && pipeline->has_free_posts && !TAILQ_EMPTY(&pipeline->idle);
+}
+
+void evpipe__pipeline_fail(evpipe__pipeline *pipeline, evpipe_err err, const char *format, ...)
+{
+	char    text[EVPIPE_ERROR_TEXT_MAX];
+	va_list args;
+
+	if (pipeline->state >= EVPIPE__DRAINED)
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	pipeline->state = EVPIPE__FAILED;
+	evpipe__fail(&pipeline->failure, err, "%s", text);
 }
 
 int64_t evpipe__pipeline_wall_ms(const evpipe__pipeline *pipeline)
@@ -157,7 +178,7 @@ static void count_end(evpipe__pipeline *pipeline, const evpipe__event *event, ev
 		pipeline->stats.skipped++;
 		break;
 	case EVPIPE__END_RELINQUISHED:
-		pipeline->stats.relinquished++;
+		pipeline->stats.relinquished += !evpipe__bug(MISCOUNT);
 		break;
 	}
 }
@@ -168,7 +189,6 @@ void evpipe__pipeline_end(evpipe__pipeline *pipeline, evpipe__event *event, evpi
 
 	count_end(pipeline, event, end);
 	pipeline->stats.in_flight--;
-	pipeline->held -= event->size;
 	if (event->destination)
 		evpipe__destination_lets_go(event->destination, event);
 	if (partition) {
@@ -176,7 +196,7 @@ void evpipe__pipeline_end(evpipe__pipeline *pipeline, evpipe__event *event, evpi
 			pipeline->setup.transport_ops->settle(pipeline->setup.transport, partition->assignment, event->offset);
 		evpipe__intake_settled(pipeline, partition);
 	}
-	evpipe__event_free(event);
+	evpipe__event_free(event, &pipeline->pieces);
 }
 
 /* ---- one round ---- */
@@ -232,12 +252,6 @@ static evpipe_err subscribe(evpipe__pipeline *pipeline)
 	return err;
 }
 
-static void fail(evpipe__pipeline *pipeline, evpipe_err err, const char *what)
-{
-	pipeline->state = EVPIPE__FAILED;
-	evpipe__fail(&pipeline->error, err, "%s: %s", what, evpipe_strerror(err));
-}
-
 /* All topics there are, then the subscriptions. The transport goes on trying while its broker is away. */
 static int start(evpipe__pipeline *pipeline)
 {
@@ -252,7 +266,7 @@ static int start(evpipe__pipeline *pipeline)
 		name_topic(pipeline, i, &spec);
 		evpipe_err err = pipeline->setup.transport_ops->ensure_topic(pipeline->setup.transport, &spec);
 		if (err && err != EVPIPE_ENOTSUP && err != EVPIPE_EAGAIN)
-			fail(pipeline, err, spec.name);
+			evpipe__pipeline_fail(pipeline, err, "%s: %s", spec.name, evpipe_strerror(err));
 		if (err != EVPIPE_EAGAIN)
 			pipeline->topics[i].state = err ? TOPIC_THERE : TOPIC_ASKED;
 		any = 1;
@@ -261,7 +275,7 @@ static int start(evpipe__pipeline *pipeline)
 		return any;
 	evpipe_err err = subscribe(pipeline);
 	if (err) {
-		fail(pipeline, err, "subscribing");
+		evpipe__pipeline_fail(pipeline, err, "subscribing: %s", evpipe_strerror(err));
 		return 1;
 	}
 	pipeline->state = EVPIPE__RUNNING;
@@ -297,8 +311,9 @@ static int64_t next_due(evpipe__pipeline *pipeline)
 static void note_memory(evpipe__pipeline *pipeline)
 {
 	const evpipe__pipeline_setup *setup = &pipeline->setup;
-	pipeline->stats.memory = pipeline->held + setup->transport_ops->memory(setup->transport) +
-	                         (setup->sink_ops->memory ? setup->sink_ops->memory(setup->sink) : 0);
+	pipeline->stats.memory = pipeline->pieces.used + pipeline->pieces.spare_bytes + setup->transport_ops->memory(setup->transport);
+	if (setup->sink_ops->memory)
+		pipeline->stats.memory += setup->sink_ops->memory(setup->sink);
 	if (pipeline->stats.memory > pipeline->stats.memory_max)
 		pipeline->stats.memory_max = pipeline->stats.memory;
 }
@@ -321,7 +336,7 @@ int evpipe__pipeline_step(evpipe__pipeline *pipeline, int64_t *next_due_ms)
 	any |= evpipe__verdicts_step(pipeline);
 	any |= evpipe__posting_step(pipeline);
 	any |= evpipe__router_step(pipeline);
-	if (pipeline->held && !evpipe__timer_is_set(&pipeline->sweep))
+	if (pipeline->stats.in_flight && !evpipe__timer_is_set(&pipeline->sweep))
 		evpipe__timer_set(&pipeline->timers, &pipeline->sweep, pipeline->now_ms + SWEEP_MS);
 	check_drained(pipeline);
 	note_memory(pipeline);
@@ -376,7 +391,7 @@ evpipe__pipeline_state evpipe__pipeline_state_of(const evpipe__pipeline *pipelin
 
 const evpipe_error *evpipe__pipeline_error(const evpipe__pipeline *pipeline)
 {
-	return &pipeline->error;
+	return pipeline->state == EVPIPE__FAILED ? &pipeline->failure : &pipeline->error;
 }
 
 static uint64_t lag_of(const evpipe__pipeline *pipeline)

@@ -75,8 +75,10 @@ int evpipe__pipeline_each_destination(const evpipe__pipeline *pipeline, evpipe_d
 struct evpipe__lane {
 	evpipe__destination       *destination;
 	unsigned                   index;
-	struct evpipe__event_list  pending;
-	size_t                     count, bytes; /* of pending */
+	struct evpipe__batch_list  pending;      /* none is empty */
+	evpipe__batch             *filling;      /* the last of these, to which is added; NULL: none */
+	size_t                     count;        /* events of pending */
+	evpipe__piece             *open;         /* the memory of the next event; NULL: none yet */
 	struct evpipe__batch_list  again;        /* batches to post before anything pending: halves, quick retries */
 	unsigned                   posting;      /* posts in flight */
 	evpipe__timer              timer;        /* pending has lingered, or the first of again may go */
@@ -91,40 +93,36 @@ struct evpipe__lanes {
 
 TAILQ_HEAD(evpipe__lane_list, evpipe__lane);
 
+/* What each event needs of it comes first and together: with many destinations, little of them is in the cache. */
 struct evpipe__destination {
-	evpipe__pipeline *pipeline;
-	char             *name;
-	UT_hash_handle    hh;
+	UT_hash_handle        hh; /* by name */
+	struct evpipe__lanes *lanes;
+	evpipe__pipeline     *pipeline;
+	size_t                events_max, bytes_max; /* settings, as they stand for it */
+	size_t                bytes_limit;   /* larger bodies were refused, until bytes_limit_until_ms */
+	int64_t               not_before_ms; /* Retry-After: monotonic; in the past: it may be posted to */
+	evpipe__breaker       breaker;
+	size_t                held;          /* bytes of its events */
+	int                   is_idle;       /* nothing in flight: in the list of those that may be forgotten */
+	evpipe_destination_stats stats;
 
-	/* Settings, as they stand for it. */
-	size_t                   events_max, bytes_max;
+	/* What posts need. */
 	int64_t                  linger_ms;
 	unsigned                 in_flight_max;
 	evpipe__breaker_settings breaker_settings;
-
-	/* Whether it may be posted to. */
-	evpipe__breaker breaker;
-	int64_t         not_before_ms; /* Retry-After: monotonic; in the past: it may */
-	evpipe__timer   reopen;
-	unsigned        window;         /* posts at a time: halved when overloaded, grown by success */
-	unsigned        window_successes;
-	size_t          bytes_limit;    /* larger bodies were refused, until bytes_limit_until_ms */
-	int64_t         bytes_limit_until_ms;
-
-	/* What it has here. */
-	struct evpipe__lanes    *lanes;
-	struct evpipe__lanes    *old; /* those from before a change of their number, until their posts are done */
+	evpipe__timer            reopen;
+	unsigned                 window;  /* posts at a time: halved when overloaded, grown by success */
+	unsigned                 window_successes;
+	int64_t                  bytes_limit_until_ms;
+	struct evpipe__lanes    *old;     /* those from before a change of their number, until their posts are done */
 	struct evpipe__lane_list ready;
 	unsigned                 posting; /* posts in flight */
-	size_t                   held;    /* bytes of its events */
 	int                      is_active;
 	TAILQ_ENTRY(evpipe__destination) active_link;
 	int64_t                  deficit; /* bytes it may still post this turn */
-	int                      is_idle; /* nothing in flight: in the list of those that may be forgotten */
 	int64_t                  idle_since_ms;
 	TAILQ_ENTRY(evpipe__destination) idle_link;
-
-	evpipe_destination_stats stats;
+	char                     name[];
 };
 
 TAILQ_HEAD(evpipe__destination_list, evpipe__destination);
@@ -139,13 +137,16 @@ typedef struct evpipe__partition {
 	int32_t           number;
 	uint64_t          unsettled;
 	evpipe__event    *head;  /* of a tier: the record that is not due yet; the partition is held meanwhile */
+	int64_t           seen_end; /* of a tier: the records before this offset were there at seen_ms, whatever clocks say */
+	int64_t           seen_ms;  /* monotonic */
 	evpipe__timer     timer; /* the head is due, or draining has lasted long enough */
 } evpipe__partition;
 
 struct evpipe__pipeline {
 	evpipe__pipeline_setup setup;
 	evpipe__pipeline_state state;
-	evpipe_error           error;
+	evpipe_error           error;   /* the last thing that went wrong */
+	evpipe_error           failure; /* what ended it, whatever goes wrong after that */
 	int64_t                now_ms; /* of this round */
 	evpipe__timers         timers;
 	evpipe__tiers          tiers;
@@ -183,10 +184,13 @@ struct evpipe__pipeline {
 
 	unsigned                  posting; /* posts in flight */
 	struct evpipe__batch_list posted;  /* these */
-	size_t                    held;    /* bytes of all events */
+	evpipe__pieces            pieces;  /* the memory of all events */
+	evpipe__piece            *open;    /* for those without a destination */
 	evpipe_stats stats;
+	uint64_t     losses; /* of partitions: while it stays the same, no event is somebody else's */
 	int64_t      stop_until_ms;
 	int          sink_is_full; /* until an answer comes, or for a while */
+	int          has_free_posts; /* after everything that may be posted was */
 	evpipe__timer sink_again;
 	char         scratch[EVPIPE__ENVELOPE_MAX + 1];
 };
@@ -197,10 +201,15 @@ struct evpipe__pipeline {
 int64_t evpipe__pipeline_jitter(evpipe__pipeline *pipeline, int64_t least_ms, int64_t most_ms);
 int64_t evpipe__pipeline_wall_ms(const evpipe__pipeline *pipeline);
 /*
- * Room for events is short although posts could be made and some destinations have nothing here: theirs may well wait
- * behind what is held. (When all have something to post, or all posts are out, taking more would not help anybody.)
+ * Room for events is short although more could be posted than is here to post, and some destinations have nothing here:
+ * theirs may well wait behind what is held. (When all have something to post, or all posts are out, taking more would
+ * not help anybody.)
  */
 int evpipe__pipeline_is_starving(const evpipe__pipeline *pipeline);
+
+/* It cannot go on. Nothing if it is over already. */
+void evpipe__pipeline_fail(evpipe__pipeline *pipeline, evpipe_err err, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* How an event ends; each settles its record, but the last. The event is gone. */
 typedef enum evpipe__end {
@@ -259,10 +268,14 @@ void       evpipe__lanes_add(evpipe__destination *destination, evpipe__event *ev
 /* A post of the lane ended. */
 void evpipe__lane_posted(evpipe__lane *lane);
 void evpipe__lane_repost(evpipe__lane *lane, evpipe__batch *batch); /* before everything else of the lane */
-/* The next batch of a ready lane; NULL: there is none after all (or memory is short). */
+/* The next batch of a ready lane; NULL: there is none after all. */
 evpipe__batch *evpipe__lane_take(evpipe__lane *lane);
 void           evpipe__lane_refresh(evpipe__lane *lane);
 void           evpipe__lanes_refresh(evpipe__destination *destination);
+/* For the memory of an event with that hash of its key. */
+evpipe__piece **evpipe__lanes_open_piece(evpipe__destination *destination, uint32_t hash);
+/* Nothing is here: keep no memory for what may come. */
+void            evpipe__lanes_rest(evpipe__destination *destination);
 /* Hand everything that waits over to a tier, at or beyond wait_ms. */
 void evpipe__lanes_divert(evpipe__destination *destination, int64_t wait_ms);
 /* The same for what has been pending since before `before_ms`. */

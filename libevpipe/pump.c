@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bug.h"
 #include "envelope.h"
 #include "errors.h"
 #include "memory.h"
@@ -267,7 +268,7 @@ static void on_sent(evpipe__pump *pump, const evpipe_transport_event *event, int
 		pump->error.code = EVPIPE_OK;
 		return;
 	}
-	if (event->outcome == EVPIPE_NOT && never(event->err)) {
+	if (event->outcome == EVPIPE_NOT && (never(event->err) || evpipe__bug(LOSE))) {
 		reject(pump, event->token, event->err, event->text);
 		return;
 	}

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "bug.h"
 #include "errors.h"
 #include "memory.h"
 #include "pipeline.h"
@@ -113,7 +114,8 @@ static evpipe_err send_event(evpipe__pipeline *pipeline, evpipe__event *event)
 		return err;
 	size_t count = delivery->headers_count < HEADERS_MAX - 1 ? delivery->headers_count : HEADERS_MAX - 1;
 	headers[0] = (evpipe_header){EVPIPE__ENVELOPE_HEADER, pipeline->header.data, pipeline->header.len};
-	memcpy(headers + 1, delivery->headers, count * sizeof *headers);
+	if (count)
+		memcpy(headers + 1, delivery->headers, count * sizeof *headers);
 	evpipe_record record = {
 		.topic = event->target == DEAD ? pipeline->tiers.dead_topic : pipeline->tiers.topics[event->target],
 		.partition = EVPIPE_PARTITION_ANY,
@@ -187,6 +189,8 @@ int evpipe__router_step(evpipe__pipeline *pipeline)
 		any = 1;
 		if (is_gone(pipeline, event))
 			continue;
+		if (!err && evpipe__bug(SETTLE_EARLY))
+			pipeline->setup.transport_ops->settle(pipeline->setup.transport, event->assignment, event->offset);
 		if (err)
 			try_again(pipeline, event, err, NULL);
 		else

@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "bug.h"
 #include "memory.h"
 #include "pipeline.h"
 
@@ -34,8 +35,11 @@ static void dissolve(evpipe__pipeline *pipeline, evpipe__batch *batch, event_fat
 {
 	evpipe__lane *lane = batch->lane;
 	size_t        count = batch->public.count;
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
+		if (i + EVPIPE__AHEAD < count)
+			evpipe__event_prefetch(batch->events[i + EVPIPE__AHEAD]);
 		fate(pipeline, batch->events[i], argument);
+	}
 	evpipe__batch_free(batch);
 	evpipe__lane_posted(lane);
 }
@@ -148,7 +152,8 @@ static void on_each(evpipe__pipeline *pipeline, evpipe__batch *batch, const evpi
 	note = evpipe__note_new(answer->text);
 	for (size_t i = 0; i < count; i++) {
 		evpipe__event *event = batch->events[i];
-		keep[i] = answer->each[i] == EVPIPE_VERDICT_RETRY;
+		keep[i] = answer->each[i] == EVPIPE_VERDICT_RETRY ||
+		          (evpipe__bug(REPEAT) && answer->each[i] == EVPIPE_VERDICT_DELIVERED);
 		left += keep[i];
 		if (keep[i])
 			continue;

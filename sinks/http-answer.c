@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sinks/text.h"
+#include "text.h"
 
 struct meaning {
 	int            status;
@@ -56,6 +56,16 @@ static const struct {
 	{CURLE_SSL_CIPHER, EVPIPE_VERDICT_REFUSED, 0},
 };
 
+/* Compared in seconds, since a year that does not exist would be beyond what milliseconds can count. */
+static int64_t until_ms(time_t date, int64_t wall_ms)
+{
+	if (date == -1 || date < wall_ms / 1000)
+		return 0;
+	if (date - wall_ms / 1000 > EVPIPE__RETRY_AFTER_MAX_MS / 1000 + 1)
+		return EVPIPE__RETRY_AFTER_MAX_MS;
+	return (int64_t)date * 1000 - wall_ms;
+}
+
 int64_t evpipe__http_retry_after_ms(const char *value, int64_t wall_ms)
 {
 	int64_t ms = 0;
@@ -67,8 +77,7 @@ int64_t evpipe__http_retry_after_ms(const char *value, int64_t wall_ms)
 		for (size_t i = 0; i < digits && ms < EVPIPE__RETRY_AFTER_MAX_MS; i++)
 			ms = ms * 10 + (value[i] - '0') * 1000;
 	} else if (!digits) {
-		time_t seconds = curl_getdate(value, NULL);
-		ms = seconds == -1 ? 0 : (int64_t)seconds * 1000 - wall_ms;
+		ms = until_ms(curl_getdate(value, NULL), wall_ms);
 	}
 	return ms < 0 ? 0 : ms > EVPIPE__RETRY_AFTER_MAX_MS ? EVPIPE__RETRY_AFTER_MAX_MS : ms;
 }

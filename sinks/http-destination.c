@@ -6,7 +6,7 @@
 
 #include "errors.h"
 #include "sinks/http-url.h"
-#include "sinks/json.h"
+#include "json.h"
 #include "sinks/template.h"
 
 #define URL_MAX         8192

@@ -17,7 +17,5 @@ libevpipe_sinks_la_SOURCES += \
 	sinks/http-loop.c \
 	sinks/http-post.c \
 	sinks/http-url.c sinks/http-url.h \
-	sinks/json.c sinks/json.h \
-	sinks/template.c sinks/template.h \
-	sinks/text.c sinks/text.h
+	sinks/template.c sinks/template.h
 endif

@@ -151,10 +151,12 @@ void evpipe__tb_balance(struct group *group)
 	TAILQ_FOREACH(claim, &group->claims, link)
 		if (owner_of(claim) && owner_of(claim) != claim->target)
 			evpipe__tb_revoke(claim->assignment);
-	/* Without memory it stays nobody's until the next change. */
+	/* Without memory it stays nobody's until who is to have it polls again. */
 	TAILQ_FOREACH(claim, &group->claims, link)
-		if (!claim->assignment && claim->target)
-			evpipe__tb_assign(claim->target, claim);
+		if (!claim->assignment && claim->target && evpipe__tb_assign(claim->target, claim) != EVPIPE_OK) {
+			claim->target->instance->lacks_some = 1;
+			evpipe__tb_notify(claim->target->instance);
+		}
 }
 
 /* All partitions are taken back before any is given out. */

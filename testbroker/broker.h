@@ -181,6 +181,7 @@ struct instance {
 	/* consumer.c */
 	struct member_list     members;
 	unsigned               expelled; /* of those */
+	int                    lacks_some; /* a partition that is to be a member's could not be assigned for want of memory */
 	struct assignment    **slots;
 	size_t                 slots_count;
 	struct assignment_list ready; /* with records to hand out, in turn */
@@ -262,6 +263,8 @@ struct evpipe_testbroker {
 	TAILQ_HEAD(, rule) rules;
 	uint32_t                last_rule;
 	int64_t                 sink_delay_ms;
+	evpipe_testbroker_store_fn store; /* called without the mutex: set before the first post */
+	void                   *store_ctx;
 	struct delivery       **deliveries;
 	size_t                  deliveries_count, deliveries_capacity;
 	struct delivery        *by_id; /* a hash */

@@ -135,6 +135,9 @@ typedef struct evpipe_testbroker_fault {
 	{sizeof(evpipe_testbroker_fault), EVPIPE_FAULT_SEND_FAILS, NULL, -1, 1, 0, 0, EVPIPE_EUNAVAILABLE}
 EVPIPE_EXPORT evpipe_err evpipe_testbroker_inject(evpipe_testbroker *broker, const evpipe_testbroker_fault *fault);
 
+/* Take back every fault that is not used up. What it has done to records and sends already stays. */
+EVPIPE_EXPORT void evpipe_testbroker_clear_faults(evpipe_testbroker *broker);
+
 /* A partition (-1: all of the topic; topic NULL: the whole broker) answers nothing until it is made available again. */
 EVPIPE_EXPORT evpipe_err evpipe_testbroker_set_available(evpipe_testbroker *broker, const char *topic, int32_t partition,
                                                          int available);
@@ -215,6 +218,27 @@ EVPIPE_EXPORT evpipe_err evpipe_testbroker_answer_with(evpipe_testbroker *broker
                                                        uint32_t *rule);
 EVPIPE_EXPORT void evpipe_testbroker_answer_remove(evpipe_testbroker *broker, uint32_t rule);
 
+/*
+ * A data store of your own, where rules do not do: a hidden limit on sizes, an order to check, a state. It is asked once
+ * about each post, when that is submitted and before the rules, and returns true with the post's fate filled in, or false
+ * to leave it to the rules. The batch is borrowed for the call, which must not step, free or advance anything.
+ */
+typedef struct evpipe_testbroker_fate {
+	size_t          size;
+	evpipe_verdict  verdict;  /* as in evpipe_answer, and so on; comes as DELIVERED */
+	evpipe_verdict *each;     /* room for a verdict for each event, all DELIVERED; counts if `verdict` is EACH */
+	int             status;   /* comes as 200 */
+	int             unknown, overloaded;
+	int64_t         leave_alone_ms;
+	const char     *text;     /* copied when the call has returned */
+	size_t          stored;   /* so many events of the batch, from the first on, are recorded as delivered whatever the answer says */
+	int64_t         delay_ms; /* until the answer; comes as set by evpipe_testbroker_set_sink_delay */
+} evpipe_testbroker_fate;
+typedef int (*evpipe_testbroker_store_fn)(void *ctx, const evpipe_batch *batch, evpipe_testbroker_fate *fate);
+
+/* Before the first post. NULL: none. */
+EVPIPE_EXPORT void evpipe_testbroker_set_store(evpipe_testbroker *broker, evpipe_testbroker_store_fn store, void *ctx);
+
 /* How long a post takes. Default 10 ms. */
 EVPIPE_EXPORT void evpipe_testbroker_set_sink_delay(evpipe_testbroker *broker, int64_t ms);
 
@@ -230,6 +254,8 @@ typedef struct evpipe_testbroker_delivery {
 	int64_t     time_ms;
 	uint32_t    attempt;
 	const char *idempotency_key;
+	const evpipe_header *headers;
+	size_t      headers_count;
 } evpipe_testbroker_delivery;
 EVPIPE_EXPORT size_t evpipe_testbroker_delivery_count(const evpipe_testbroker *broker);
 EVPIPE_EXPORT const evpipe_testbroker_delivery *evpipe_testbroker_delivery_at(const evpipe_testbroker *broker, size_t index);

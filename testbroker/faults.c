@@ -71,6 +71,13 @@ void evpipe__tb_faults_free(evpipe_testbroker *broker)
 		fault_free(broker, TAILQ_FIRST(&broker->faults));
 }
 
+void evpipe_testbroker_clear_faults(evpipe_testbroker *broker)
+{
+	evpipe__tb_lock(broker);
+	evpipe__tb_faults_free(broker);
+	evpipe__tb_unlock(broker);
+}
+
 /* ---- partitions and the whole broker out of reach ---- */
 
 static void set_down(evpipe_testbroker *broker, int is_down)

@@ -145,10 +145,20 @@ static void take_news(struct instance *instance, evpipe_transport_event *event)
 		instance->last_news = news;
 }
 
+static void balance_again(struct instance *instance)
+{
+	struct member *member;
+	instance->lacks_some = 0;
+	TAILQ_FOREACH(member, &instance->members, of_instance)
+		evpipe__tb_balance(member->group);
+}
+
 static void do_due_work(struct instance *instance, int64_t now_ms)
 {
 	if (instance->expelled)
 		evpipe__tb_rejoin(instance);
+	if (instance->lacks_some)
+		balance_again(instance);
 	if (!TAILQ_EMPTY(&instance->sending) || instance->full_until_ms <= now_ms)
 		evpipe__tb_outbox_run(instance, now_ms);
 	if (!TAILQ_EMPTY(&instance->dirty) && instance->commit_due_ms <= now_ms)
@@ -185,7 +195,7 @@ int64_t evpipe__tb_due(const struct instance *instance)
 
 	if (instance->state != INSTANCE_OPEN)
 		return INT64_MAX;
-	if (!TAILQ_EMPTY(&instance->news) || (instance->expelled && !broker->is_down))
+	if (!TAILQ_EMPTY(&instance->news) || ((instance->expelled || instance->lacks_some) && !broker->is_down))
 		return INT64_MIN;
 	due_ms = evpipe__tb_outbox_due(instance);
 	if (!TAILQ_EMPTY(&instance->dirty) && !broker->is_down && instance->commit_due_ms < due_ms)

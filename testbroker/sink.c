@@ -14,10 +14,10 @@ struct post {
 	evpipe_testbroker_post *record; /* NULL: memory was short */
 	uint64_t                number;
 	int64_t                 due_ms; /* monotonic */
-	int                     is_stored;
+	size_t                  stored; /* so many, from the first on, whatever the answer */
 	evpipe_answer           answer;
 	char                   *text; /* of its own: its rule may be gone by then */
-	evpipe_verdict          each[]; /* one for each event if the verdict is EACH */
+	evpipe_verdict          each[]; /* one for each event; counts if the verdict is EACH */
 };
 
 /* ---- the script ---- */
@@ -68,7 +68,6 @@ static struct rule *find_rule(evpipe_testbroker *broker, const evpipe_batch *bat
 static void fill_each(struct post *post, const evpipe_testbroker_answer *answer)
 {
 	post->answer.verdict = EVPIPE_VERDICT_EACH;
-	post->answer.each = post->each;
 	for (size_t i = 0; i < post->batch->count; i++)
 		post->each[i] = !answer->event_id || strcmp(post->batch->events[i]->id, answer->event_id) == 0
 		                        ? answer->verdict
@@ -85,17 +84,17 @@ static void fill_answer(struct post *post, const evpipe_testbroker_answer *answe
 	post->answer.unknown = answer->unknown;
 	post->answer.overloaded = answer->overloaded;
 	post->answer.leave_alone_ms = answer->leave_alone_ms;
-	post->is_stored = answer->stored;
+	post->stored = answer->stored ? SIZE_MAX : 0;
 	if (answer->each_id)
 		fill_each(post, answer);
 }
 
+/* By the rules. */
 static void decide(evpipe_testbroker *broker, struct post *post)
 {
 	struct rule *rule = find_rule(broker, post->batch);
 	int64_t      delay_ms = broker->sink_delay_ms;
 
-	post->answer = (evpipe_answer){.batch = post->batch, .verdict = EVPIPE_VERDICT_DELIVERED, .status = 200};
 	if (rule) {
 		fill_answer(post, &rule->answer);
 		if (rule->answer.delay_ms >= 0)
@@ -104,6 +103,30 @@ static void decide(evpipe_testbroker *broker, struct post *post)
 			rule_free(broker, rule);
 	}
 	post->due_ms = evpipe__tb_mono(broker) + delay_ms;
+}
+
+/* By the store; false if there is none or it leaves the post to the rules. */
+static int ask_store(evpipe_testbroker *broker, struct post *post)
+{
+	evpipe_testbroker_fate fate = {.size = sizeof fate,
+	                               .verdict = EVPIPE_VERDICT_DELIVERED,
+	                               .each = post->each,
+	                               .status = 200,
+	                               .delay_ms = broker->sink_delay_ms};
+
+	if (!broker->store || !broker->store(broker->store_ctx, post->batch, &fate))
+		return 0;
+	if (fate.text)
+		post->text = strdup(fate.text);
+	post->answer.verdict = fate.verdict;
+	post->answer.status = fate.status;
+	post->answer.text = post->text;
+	post->answer.unknown = fate.unknown;
+	post->answer.overloaded = fate.overloaded;
+	post->answer.leave_alone_ms = fate.leave_alone_ms;
+	post->stored = fate.stored;
+	post->due_ms = evpipe__tb_mono(broker) + (fate.delay_ms > 0 ? fate.delay_ms : 0);
+	return 1;
 }
 
 /* ---- the sink ---- */
@@ -134,11 +157,15 @@ static evpipe_err submit(void *self, evpipe_batch *batch)
 	struct post       *post = calloc(1, sizeof *post + batch->count * sizeof post->each[0]);
 	if (!post)
 		return EVPIPE_EAGAIN;
-	evpipe__tb_lock(broker);
 	post->batch = batch;
+	post->answer = (evpipe_answer){
+		.batch = batch, .verdict = EVPIPE_VERDICT_DELIVERED, .each = post->each, .status = 200};
+	int is_decided = ask_store(broker, post);
+	evpipe__tb_lock(broker);
 	post->record = evpipe__tb_record_post(broker, batch);
 	post->number = broker->posts_count;
-	decide(broker, post);
+	if (!is_decided)
+		decide(broker, post);
 	insert_by_time(&sink->posts, post);
 	evpipe__tb_unlock(broker);
 	return EVPIPE_OK;
@@ -151,7 +178,7 @@ static void record(evpipe_testbroker *broker, const struct post *post)
 
 	for (size_t i = 0; i < post->batch->count; i++) {
 		evpipe_verdict verdict = answer->verdict == EVPIPE_VERDICT_EACH ? answer->each[i] : answer->verdict;
-		if (post->is_stored || verdict == EVPIPE_VERDICT_DELIVERED)
+		if (i < post->stored || verdict == EVPIPE_VERDICT_DELIVERED)
 			evpipe__tb_record_delivery(broker, now_ms, post->number, post->batch, post->batch->events[i]);
 	}
 	if (post->record) {
@@ -196,7 +223,8 @@ static void cancel(void *self)
 	evpipe__tb_lock(sink->broker);
 	TAILQ_FOREACH(post, &sink->posts, link) {
 		int arrived = evpipe__tb_random(&sink->broker->chance_random) % 2 == 0;
-		post->is_stored |= arrived && post->answer.verdict == EVPIPE_VERDICT_DELIVERED;
+		if (arrived && post->answer.verdict == EVPIPE_VERDICT_DELIVERED)
+			post->stored = SIZE_MAX;
 		post->answer = (evpipe_answer){
 			.batch = post->batch, .verdict = EVPIPE_VERDICT_RETRY, .unknown = 1, .text = "cancelled"};
 		post->due_ms = INT64_MIN;
@@ -308,6 +336,14 @@ void evpipe_testbroker_answer_remove(evpipe_testbroker *broker, uint32_t number)
 			break;
 	if (rule)
 		rule_free(broker, rule);
+	evpipe__tb_unlock(broker);
+}
+
+void evpipe_testbroker_set_store(evpipe_testbroker *broker, evpipe_testbroker_store_fn store, void *ctx)
+{
+	evpipe__tb_lock(broker);
+	broker->store = store;
+	broker->store_ctx = ctx;
 	evpipe__tb_unlock(broker);
 }
 

@@ -124,6 +124,9 @@ static evpipe__fault_partition *new_partition(evpipe__fault *fault)
 	return partition;
 }
 
+/* A partition for which there was no memory. */
+#define ASSIGN_AGAIN_MS 100
+
 static evpipe__fault_partition *make_room(evpipe__fault *fault, uint32_t slot)
 {
 	if (slot >= EVPIPE_SLOTS_MAX)
@@ -149,11 +152,13 @@ int evpipe__fault_on_assigned(evpipe__fault *fault, evpipe_transport_event *even
 
 	if (!partition || !topic) {
 		evpipe__free(topic);
-		fault->ops->hold(fault->inside, event->assignment);
+		fault->assigned = *event;
+		fault->has_assigned = 1;
+		evpipe__timer_set(&fault->timers, &fault->assign_again, evpipe__fault_now(fault) + ASSIGN_AGAIN_MS);
 		*event = (evpipe_transport_event){.type = EVPIPE_TRANSPORT_NOTICE,
 						  .level = EVPIPE_LOG_ERROR,
 						  .err = EVPIPE_ENOMEM,
-						  .text = "fault: no memory for a partition: it is held"};
+						  .text = "fault: no memory for a partition: it waits"};
 		return 1;
 	}
 	evpipe__free(partition->topic);

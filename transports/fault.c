@@ -33,6 +33,11 @@ static void on_back(void *owner)
 	fault->notice = FAULT_NOTICE_BACK;
 }
 
+static void on_assign_again(void *owner)
+{
+	(void)owner; /* that it is not set any more lets poll go on */
+}
+
 static void go_away(evpipe__fault *fault)
 {
 	const evpipe__fault_rule *rule = evpipe__fault_strike(fault, EVPIPE__FAULT_AT_POLL, NULL, -1);
@@ -55,6 +60,7 @@ static void fault_free(void *self)
 	evpipe__fault_partitions_release(fault);
 	evpipe__timer_release(&fault->timers, &fault->commit);
 	evpipe__timer_release(&fault->timers, &fault->away);
+	evpipe__timer_release(&fault->timers, &fault->assign_again);
 	evpipe__timers_release(&fault->timers);
 	evpipe__fault_script_release(&fault->script);
 	evpipe__free(fault);
@@ -119,6 +125,8 @@ static evpipe_err fault_open(void **self, const evpipe_transport_setup *setup, e
 	err = evpipe__fault_commits_init(fault);
 	if (!err)
 		err = evpipe__timer_init(&fault->timers, &fault->away, on_back, fault);
+	if (!err)
+		err = evpipe__timer_init(&fault->timers, &fault->assign_again, on_assign_again, fault);
 	if (err) {
 		evpipe__fail_plain(error, err);
 		goto out;
@@ -139,6 +147,8 @@ static void fault_close(void *self, uint32_t timeout_ms)
 	evpipe__timer_stop(&fault->timers, &fault->commit);
 	fault->closed = 1;
 	fault->has_again = 0;
+	fault->has_assigned = 0;
+	evpipe__timer_stop(&fault->timers, &fault->assign_again);
 	evpipe__timer_stop(&fault->timers, &fault->away);
 	evpipe__fault_sends_close(fault);
 	fault->ops->close(fault->inside, timeout_ms);
@@ -181,6 +191,18 @@ static int on_event(evpipe__fault *fault, evpipe_transport_event *event)
 	}
 }
 
+/* The next event from inside, or the partition that waits for memory: nothing comes past it. */
+static evpipe_err next_inside(evpipe__fault *fault, unsigned flags, evpipe_transport_event *event)
+{
+	if (!fault->has_assigned)
+		return fault->ops->poll(fault->inside, flags, event);
+	if (evpipe__timer_is_set(&fault->assign_again))
+		return EVPIPE_EAGAIN;
+	*event = fault->assigned;
+	fault->has_assigned = 0;
+	return EVPIPE_OK;
+}
+
 static evpipe_err fault_poll(void *self, unsigned flags, evpipe_transport_event *event)
 {
 	evpipe__fault *fault = self;
@@ -201,7 +223,7 @@ static evpipe_err fault_poll(void *self, unsigned flags, evpipe_transport_event 
 	/* What it points to ends with the poll inside. */
 	fault->has_again = 0;
 	do
-		err = fault->ops->poll(fault->inside, flags, event);
+		err = next_inside(fault, flags, event);
 	while (!err && !on_event(fault, event));
 	return err;
 }
@@ -210,7 +232,7 @@ static int64_t fault_next_due(void *self)
 {
 	evpipe__fault *fault = self;
 	int64_t        ours = evpipe__timers_next(&fault->timers);
-	int64_t        due = fault->ops->next_due(fault->inside);
+	int64_t        due = fault->has_assigned ? INT64_MAX : fault->ops->next_due(fault->inside);
 
 	if (fault->notice || fault->refused || !TAILQ_EMPTY(&fault->returning) ||
 	    (!TAILQ_EMPTY(&fault->ready) && !evpipe__fault_is_away(fault)))

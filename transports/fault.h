@@ -66,6 +66,9 @@ struct evpipe__fault {
 	int                              lent_is_done; /* ... settled or not */
 	evpipe_transport_event           again; /* a record to be handed out twice; it is as long as the transport inside is not polled */
 	int                              has_again;
+	evpipe_transport_event           assigned; /* a partition for which there was no memory; it is as long as has_again's is */
+	int                              has_assigned;
+	evpipe__timer                    assign_again;
 };
 
 int64_t                   evpipe__fault_now(const evpipe__fault *fault);
@@ -119,8 +122,10 @@ struct evpipe__fault_partition {
 	size_t   settled_count, settled_capacity;
 };
 
-/* Something of a partition came from the transport inside. True: *event, changed, is to be handed out. */
+/* Without memory the partition waits in fault->assigned, and is tried again with what comes next from inside. */
 int evpipe__fault_on_assigned(evpipe__fault *fault, evpipe_transport_event *event);
+
+/* Something of a partition came from the transport inside. True: *event, changed, is to be handed out. */
 int evpipe__fault_on_record(evpipe__fault *fault, evpipe_transport_event *event);
 int evpipe__fault_on_revoked(evpipe__fault *fault, evpipe_transport_event *event);
 int evpipe__fault_on_lost(evpipe__fault *fault, evpipe_transport_event *event);

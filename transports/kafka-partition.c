@@ -11,6 +11,9 @@
 /* Offsets between the lowest unsettled record and the highest handed out; 128 KiB of bits. */
 #define SPAN_MAX (1024 * 1024)
 
+/* Bytes of a record that are asked for ahead; what is longer the processor itself finds to be a stream. */
+#define LOOK_AHEAD 512
+
 /* ---- life ---- */
 
 static evpipe_err find_slot(evpipe__kafka *kafka, uint32_t *slot)
@@ -230,6 +233,21 @@ static void note(evpipe__kafka_partition *partition, const rd_kafka_message_t *m
 	partition->consumer->popped++;
 }
 
+/* The next record's bytes were last touched by librdkafka's thread: let them come while this one is worked on. */
+static void look_ahead(evpipe__kafka_partition *partition)
+{
+	rd_kafka_message_t *next = rd_kafka_consume_queue(partition->queue, 0);
+
+	partition->kept = next;
+	if (!next || !next->payload)
+		return;
+	/* Headers lie behind the payload. */
+	for (size_t at = 0; at < next->len && at < LOOK_AHEAD; at += 64)
+		__builtin_prefetch((const char *)next->payload + at);
+	__builtin_prefetch((const char *)next->payload + next->len);
+	__builtin_prefetch((const char *)next->payload + next->len + 64);
+}
+
 int evpipe__kafka_partition_pop(evpipe__kafka_partition *partition)
 {
 	evpipe__kafka *kafka = partition->consumer->kafka;
@@ -253,6 +271,7 @@ int evpipe__kafka_partition_pop(evpipe__kafka_partition *partition)
 		case EVPIPE_OK:
 			note(partition, message);
 			kafka->message = message;
+			look_ahead(partition);
 			return 1;
 		case EVPIPE_ESTALE:
 			note(partition, message);

@@ -278,7 +278,7 @@ struct evpipe__kafka_partition {
 
 	rd_kafka_queue_t   *queue;
 	evpipe_frontier    *frontier;
-	rd_kafka_message_t *kept; /* popped, and to be handed out when the frontier has room for it */
+	rd_kafka_message_t *kept; /* popped, and the next to be handed out, when the frontier has room for it */
 	int64_t             position; /* after the last popped; -1: unknown */
 	int64_t             last;     /* popped; -1: none */
 };

@@ -7,8 +7,8 @@
 #include <strings.h>
 
 #include "formats.h"
-#include "sinks/json.h"
-#include "sinks/text.h"
+#include "json.h"
+#include "text.h"
 #include "timestamp.h"
 
 /* What an event takes besides its payload, roughly, to make room for at once. */

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sinks/json.h"
-#include "sinks/text.h"
+#include "json.h"
+#include "text.h"
 
 const evpipe__format *evpipe__format_find(const char *name)
 {
@@ -35,7 +35,7 @@ evpipe_err evpipe__body_put_json(evpipe__body *body, const evpipe_delivery *even
 	const char *data = event->data, *member = body->options->id_member;
 	evpipe_err  err;
 
-	if (!member || !json->is_object || json->has_member)
+	if (!member || !json->is_object || json->members)
 		return evpipe__buffer_append(body->out, data, event->data_len);
 	err = evpipe__buffer_append(body->out, data, json->inside);
 	if (!err)

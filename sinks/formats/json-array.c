@@ -2,7 +2,7 @@
  * An array of the payloads. One that is not valid would make the whole of it invalid, so each is read.
  */
 #include "formats.h"
-#include "sinks/json.h"
+#include "json.h"
 
 static evpipe_err put_item(evpipe__body *body, size_t index)
 {

@@ -15,6 +15,7 @@ says "^evpipe: $tmp/missing.ndjson: No such file"
 	echo '{"id":"5","org":{}}'
 	echo ''
 	printf '{"id":"6","org":7}\r\n'
+	printf '{"id":"9","org":"A"}\0{"more":1}\n'
 	printf '{"id":"8","org":"A","text":"the last line has no end"}'
 } >"$tmp/bad.ndjson"
 run 65 demo --destination-field org --id-field id --json "$tmp/bad.ndjson"
@@ -23,8 +24,9 @@ says "^evpipe: $tmp/bad.ndjson:3: not valid JSON"
 says "^evpipe: $tmp/bad.ndjson:4: not a JSON object"
 says "^evpipe: $tmp/bad.ndjson:5: no destination: field 'org' is not there"
 says "^evpipe: $tmp/bad.ndjson:6: no destination: field 'org' is neither"
+says "^evpipe: $tmp/bad.ndjson:9: not valid JSON: a NUL byte (column 21)"
 prints '"emitted":3,"delivered":3,'
-prints '"invalid":5'
+prints '"invalid":6'
 prints '"7":{"emitted":1'
 
 run 65 demo --destination-field deep.er --id-field id --json "$tmp/bad.ndjson"

@@ -514,6 +514,13 @@ unsigned pass(int64_t ms)
 
 /* ---- the run ---- */
 
+/* Known before the first is opened: EVPIPE_CONFORMANCE may leave out whoever would be. */
+static evpipe_err find_ops(evpipe_error *error)
+{
+	ops = config->transport_ops;
+	return ops ? EVPIPE_OK : evpipe_transport_find(&ops, evpipe_config_text(config, NULL, "transport.url"), error);
+}
+
 static int begin(const char **why)
 {
 	evpipe_error error = {.text = ""};
@@ -522,6 +529,10 @@ static int begin(const char **why)
 		return 0;
 	}
 	world = target->begin(config, why);
+	if (world && find_ops(&error)) {
+		print_error("%s: %s\n", target->name, error.text);
+		return 0;
+	}
 	if (world) {
 		const evpipe_runtime *runtime = evpipe__settings_runtime(config);
 		run_began_ms = runtime->wall_ms(runtime->ctx);
@@ -538,7 +549,7 @@ int conformance_run_groups(const struct conformance_target *of, const case_group
 	if (!begin(&why))
 		return 1;
 	if (!world) {
-		printf("%s: skipped: %s\n", target->name, why ? why : "its world could not be made");
+		printf("%s: %s%s\n", target->name, why ? "skipped: " : "", why ? why : "failed: its world could not be made");
 		evpipe_config_free(config);
 		return why ? 77 : 1;
 	}

@@ -161,6 +161,8 @@ static void test_config__refused_values_leave_the_old_one(void **state)
 	assert_int_equal(evpipe_config_set(config, "batch.linger", NULL, NULL), EVPIPE_EINVAL);
 }
 
+#define TEN "0123456789"
+
 static void test_config__texts_have_forms(void **state)
 {
 	(void)state;
@@ -173,6 +175,7 @@ static void test_config__texts_have_forms(void **state)
 		{"topic.destination_from", "field:", "it is none of header, key and field:NAME"},
 		{"topic.destination_from", "value", "it is none of header, key and field:NAME"},
 		{"topic.id_from", "key", "it is neither header nor field:NAME"},
+		{"topic.id_from", "field:" TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN, "a field's name has at most 128 bytes"},
 		{"transport.url", "localhost:9092", "it is not a URL"},
 		{"transport.url", "kafka://", "it is not a URL"},
 		{"sink.url", "ftp://x/", "it begins with neither https:// nor http://"},
@@ -252,6 +255,9 @@ static void test_config__unknown_names_get_a_did_you_mean(void **state)
 		         *meant ? "; did you mean " : "", meant, *meant ? "?" : "");
 		assert_refused(examples[i].name, "1", expected);
 	}
+	/* What a terminal would obey is not said back to it. */
+	assert_refused("A\x1b[2J.batch.linger", "1",
+	               "A?[2J.batch.linger: there is no such property; did you mean destination.A?[2J.batch.linger?");
 }
 
 static void test_config__destinations_need_a_name_and_a_property_that_may_differ(void **state)
@@ -261,6 +267,8 @@ static void test_config__destinations_need_a_name_and_a_property_that_may_differ
 	               "destination.ACME.topic.name: this is the same for all destinations: set topic.name");
 	assert_refused("destination.ACME.kafka.linger.ms", "1",
 	               "destination.ACME.kafka.linger.ms: this is the same for all destinations: set kafka.linger.ms");
+	assert_refused("destination.ACME.kafka.\x1b[2J", "1",
+	               "destination.ACME.kafka.?[2J: this is the same for all destinations: set kafka.?[2J");
 	assert_refused("destination.batch.linger", "1s",
 	               "destination.batch.linger: expected destination.NAME.PROPERTY, with the name of a destination");
 	assert_refused("destination..batch.linger", "1s",

@@ -5,7 +5,7 @@
 #include "memory.h"
 #include "sinks/formats/formats.h"
 #include "sinks/gzip.h"
-#include "sinks/json.h"
+#include "json.h"
 
 #define EVENTS_MAX 8
 

@@ -136,6 +136,7 @@ static void test_retry_after__seconds_and_dates_within_an_hour(void **state)
 		{"", 0}, {" ", 0}, {"soon", 0}, {"\xff\xfe", 0},
 		{"Thu, 01 Jan 2026 00:02:00 GMT", 120000}, {"Thu, 01 Jan 2026 05:00:00 GMT", 3600000},
 		{"Thu, 01 Jan 2026 00:00:00 GMT", 0}, {"Wed, 31 Dec 2025 23:59:00 GMT", 0}, {"Thu Jan  1 00:00:07 2026", 7000},
+		{"Nov 6 700000000", 3600000}, {"Thu, 01 Jan 1970 00:00:00 GMT", 0},
 	};
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(cases); i++)

@@ -8,7 +8,7 @@
 #include <zlib.h>
 
 #include "http-server.h"
-#include "memory.h"
+#include "tests/torture/allocations.h"
 #include "platform.h"
 #include "sinks/http-destination.h"
 
@@ -725,12 +725,12 @@ static void test_http__without_memory_every_batch_has_its_answer_still(void **st
 		open_world(&world, (const char *const[]){"sink.compression", "gzip", "sink.bearer_token", "t", "sink.id_member", "id", NULL});
 		struct batch *first = small_batch("ACME"), *second = small_batch("INIT");
 		allocations_left = allowed;
-		evpipe__memory_on_allocation(allow, NULL);
+		allocations_ask(allow, NULL);
 		assert_int_equal(ops->submit(world.sink, &first->batch), EVPIPE_OK);
 		assert_int_equal(ops->submit(world.sink, &second->batch), EVPIPE_OK);
 		poll_until_answered(&world, first);
 		poll_until_answered(&world, second);
-		evpipe__memory_on_allocation(NULL, NULL);
+		allocations_ask(NULL, NULL);
 		done = allocations_left >= 0;
 		assert_int_equal(second->answer.verdict, done ? EVPIPE_VERDICT_DELIVERED : EVPIPE_VERDICT_RETRY);
 		if (!done)
@@ -750,9 +750,9 @@ static void test_http__open_without_memory_fails_cleanly(void **state)
 		evpipe_error error = {0};
 		prepare(&world, (const char *const[]){"sink.bearer_token", "t", NULL});
 		allocations_left = allowed;
-		evpipe__memory_on_allocation(allow, NULL);
+		allocations_ask(allow, NULL);
 		evpipe_err err = try_open(&world, &error);
-		evpipe__memory_on_allocation(NULL, NULL);
+		allocations_ask(NULL, NULL);
 		close_world(&world);
 		if (err == EVPIPE_OK)
 			break;

@@ -8,7 +8,7 @@
 
 #include <evpipe.h>
 
-#include "memory.h"
+#include "tests/torture/allocations.h"
 
 static char           directory[] = "/tmp/evpipe-test-ini-XXXXXX";
 static char           path[64];
@@ -263,7 +263,7 @@ static void test_ini__any_allocation_may_fail(void **state)
 	do {
 		evpipe_config *fresh, *copy = NULL;
 		size_t         left = allowed;
-		evpipe__memory_on_allocation(allow_first, &left);
+		allocations_ask(allow_first, &left);
 		err = evpipe_config_new(&fresh);
 		if (!err) {
 			err = evpipe_config_load(fresh, path, &error);
@@ -276,7 +276,7 @@ static void test_ini__any_allocation_may_fail(void **state)
 			evpipe_config_free(copy);
 			evpipe_config_free(fresh);
 		}
-		evpipe__memory_on_allocation(NULL, NULL);
+		allocations_ask(NULL, NULL);
 		assert_true(err == EVPIPE_OK || err == EVPIPE_ENOMEM);
 		assert_true(++allowed < 1000);
 	} while (err);

@@ -77,10 +77,11 @@ static void test_intake__destination_and_id_are_taken_from_fields_if_asked_for(v
 	world_pass(&world, 1000);
 	append(&world, NULL, "{\"org\":\"ACME\",\"id\":\"7\"}", NULL, 0);
 	append(&world, NULL, "{\"org\":7}", NULL, 0);
+	append(&world, NULL, "{\"org\":\"ACME\",\"id\":\"8\",\"org\":\"INIT\"}", NULL, 0); /* who can say whose? */
 	append(&world, NULL, "no JSON", NULL, 0);
 	world_pass(&world, 1000);
 	assert_int_equal(evpipe_testbroker_delivered(world.broker, "ACME", "7"), 1);
-	assert_int_equal(world_stats(&world).dead_lettered[EVPIPE_REASON_FOREIGN], 2);
+	assert_int_equal(world_stats(&world).dead_lettered[EVPIPE_REASON_FOREIGN], 3);
 	world_close(&world);
 }
 
@@ -114,6 +115,29 @@ static void test_intake__each_envelope_goes_round(void **state)
 		                    strcmp(envelopes[i], "payload") == 0 ? "evpipe.event" : "chat.step");
 		world_close(&world);
 	}
+}
+
+/* Its time goes along in the header of the retry, where a reader that knew no such time would take the record for foreign. */
+static void test_intake__an_event_from_before_1970_can_be_retried(void **state)
+{
+	const evpipe_header headers[] = {
+		{"ce_destination", "ACME", 4}, {"ce_id", "7", 1}, {"ce_time", "1960-02-03T04:05:06.789Z", 24}};
+	struct world world;
+	(void)state;
+	world_open(&world, 5, settings);
+	world_set(&world, "retry.quick_max", "0");
+	world_add_worker(&world);
+	uint32_t rule = world_answer(&world, "ACME", EVPIPE_VERDICT_RETRY, 500);
+	world_pass(&world, 1000);
+	append(&world, NULL, "{}", headers, COUNT_OF(headers));
+	world_pass(&world, 1000);
+	evpipe_testbroker_answer_remove(world.broker, rule);
+	world_pass(&world, 60000);
+	assert_int_equal(world_stats(&world).dead_lettered[EVPIPE_REASON_FOREIGN], 0);
+	assert_int_equal(evpipe_testbroker_delivered(world.broker, "ACME", "7"), 1);
+	assert_int_equal(evpipe_testbroker_delivery_at(world.broker, 0)->time_ms, INT64_C(-312753293211));
+	assert_int_equal(evpipe_testbroker_delivery_at(world.broker, 0)->attempt, 1);
+	world_close(&world);
 }
 
 static void test_intake__tombstones_go_where_they_are_told(void **state)
@@ -230,6 +254,7 @@ int main(void)
 		cmocka_unit_test(test_intake__the_destination_is_taken_from_the_key_if_asked_for),
 		cmocka_unit_test(test_intake__destination_and_id_are_taken_from_fields_if_asked_for),
 		cmocka_unit_test(test_intake__each_envelope_goes_round),
+		cmocka_unit_test(test_intake__an_event_from_before_1970_can_be_retried),
 		cmocka_unit_test(test_intake__tombstones_go_where_they_are_told),
 		cmocka_unit_test(test_intake__a_topic_that_may_not_be_created_ends_the_worker_with_a_clear_error),
 		cmocka_unit_test(test_intake__topics_are_made_as_configured),

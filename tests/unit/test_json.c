@@ -1,7 +1,7 @@
 #include "test.h"
 
-#include "sinks/json.h"
-#include "sinks/text.h"
+#include "json.h"
+#include "text.h"
 
 static int scan(evpipe__json *json, const char *text)
 {
@@ -60,7 +60,7 @@ static void test_json__reads_no_further_than_its_end(void **state)
 		free(copy);
 	}
 	assert_true(scan(&json, text));
-	assert_false(json.has_member);
+	assert_false(json.members);
 }
 
 static void test_json__special_bytes_are_seen_at_every_offset(void **state)
@@ -94,7 +94,7 @@ static void test_json__finds_a_member_at_the_top_only(void **state)
 {
 	static const struct {
 		const char *text;
-		int         is_object, is_empty, has_member;
+		int         is_object, is_empty, members;
 	} cases[] = {
 		{"{\"id\":1}", 1, 0, 1},
 		{"{\"a\":1, \"id\" : null}", 1, 0, 1},
@@ -115,12 +115,45 @@ static void test_json__finds_a_member_at_the_top_only(void **state)
 		assert_true(scan(&json, cases[i].text));
 		assert_int_equal(json.is_object, cases[i].is_object);
 		assert_int_equal(json.is_empty, cases[i].is_empty);
-		assert_int_equal(json.has_member, cases[i].has_member);
+		assert_int_equal(json.members, cases[i].members);
 	}
 	/* As many escapes as a name can have that could still be the one. */
 	static const char smile[] = "{\"\\ud83d\\ude00\":1}";
 	assert_true(evpipe__json_scan(&json, smile, strlen(smile), "\xf0\x9f\x98\x80"));
-	assert_true(json.has_member);
+	assert_true(json.members);
+}
+
+static void test_json__says_what_a_member_says(void **state)
+{
+	static const struct {
+		const char *text, *value; /* NULL: it is no name */
+		unsigned    members;
+	} cases[] = {
+		{"{\"id\":\"seven\"}", "seven", 1},
+		{"{\"a\":{},\"id\" : \"7\" , \"b\":1}", "7", 1},
+		{"{\"id\":1,\"id\":\"last\"}", "last", 2},
+		{"{\"id\":\"\\\"\\\\\\/\\n\\u00e9\\ud83d\\ude00\xc3\xa9\"}", "\"\\/\n\xc3\xa9\xf0\x9f\x98\x80\xc3\xa9", 1},
+		{"{\"id\":\"\"}", NULL, 1},
+		{"{\"id\":7}", NULL, 1},
+		{"{\"id\":null}", NULL, 1},
+		{"{\"id\":\"a\\u0000b\"}", NULL, 1},
+		{"{\"id\":\"half \\ud83d a pair\"}", NULL, 1},
+		{"{\"id\":\"\\ude00\\ud83d\"}", NULL, 1},
+		{"{\"id\":\"12345678901234567\"}", NULL, 1},
+		{"{\"id\":\"1234567890123456\"}", "1234567890123456", 1},
+		{"{\"id\":\"\\u0031\\u0032\\u0033\\u0034\\u0035\\u0036\\u0037\\u0038\\u0039\\u0030123456\"}", "1234567890123456", 1},
+	};
+	evpipe__json json;
+	char         value[17];
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		assert_true(scan(&json, cases[i].text));
+		assert_int_equal(json.members, cases[i].members);
+		size_t len = evpipe__json_text(value, sizeof value - 1, cases[i].text + json.member);
+		assert_int_equal(len, cases[i].value ? strlen(cases[i].value) : 0);
+		if (len)
+			assert_string_equal(value, cases[i].value);
+	}
 }
 
 static void test_json__compact_takes_out_blanks_but_not_in_strings(void **state)
@@ -196,6 +229,7 @@ int main(void)
 		cmocka_unit_test(test_json__special_bytes_are_seen_at_every_offset),
 		cmocka_unit_test(test_json__nesting_has_a_limit),
 		cmocka_unit_test(test_json__finds_a_member_at_the_top_only),
+		cmocka_unit_test(test_json__says_what_a_member_says),
 		cmocka_unit_test(test_json__compact_takes_out_blanks_but_not_in_strings),
 		cmocka_unit_test(test_json__writes_strings_that_are_valid),
 		cmocka_unit_test(test_base64__knows_the_vectors_of_the_standard),

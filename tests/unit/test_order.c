@@ -159,9 +159,56 @@ static void test_order__holds_when_partitions_move(void **state)
 	world_close(&world);
 }
 
+/*
+ * The number of lanes changes while a batch of an old one waits to be posted again, and its partition goes to somebody
+ * else before: nothing of the old lane will ever be posted, and the new ones don't wait for that.
+ */
+static void test_order__new_lanes_do_not_wait_for_what_is_gone(void **state)
+{
+	static const char *const settings[] = {"topic.partitions", "1", "batch.events_max", "1", "batch.linger", "0",
+	                                       "retry.quick_delay_min", "5s", "retry.quick_delay_max", "5s", "retry.delays", "10s", NULL};
+	evpipe_testbroker_answer answer = EVPIPE_TESTBROKER_ANSWER_INIT;
+	struct world             world;
+	(void)state;
+	world_open(&world, 15, settings);
+	answer.verdict = EVPIPE_VERDICT_RETRY;
+	answer.times = 1;
+	answer.delay_ms = 100;
+	evpipe_testbroker_answer_with(world.broker, &answer, NULL);
+	world_add_worker(&world);
+	emit_keyed(&world, 10);
+	world_pass(&world, 1000);
+	assert_int_equal(evpipe_testbroker_post_count(world.broker), 1);
+	assert_int_equal(evpipe_testbroker_expel(world.broker, "evpipe", 0), EVPIPE_OK);
+	world_pass_until_delivered(&world, 10, 60000);
+	world_close(&world);
+}
+
+/* What waits moves to new lanes when their number changes; what is somebody else's by then is left behind. */
+static void test_order__new_lanes_take_over_nothing_that_is_gone(void **state)
+{
+	static const char *const settings[] = {"topic.partitions", "1", "batch.events_max", "10", "batch.linger", "10ms", NULL};
+	struct world             world;
+	(void)state;
+	world_open(&world, 16, settings);
+	evpipe_testbroker_set_sink_delay(world.broker, 1000);
+	world_add_worker(&world);
+	emit_keyed(&world, 40);
+	world_pass(&world, 500);
+	assert_int_equal(evpipe_testbroker_post_count(world.broker), 1);
+	assert_int_equal(evpipe_testbroker_expel(world.broker, "evpipe", 0), EVPIPE_OK);
+	world_pass(&world, 60000);
+	/* Only the first ten had been posted before. */
+	world_assert_delivered_once(&world, "ACME", 10, 40);
+	assert_true(most_in_flight(&world) > 1);
+	world_close(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_order__new_lanes_take_over_nothing_that_is_gone),
+		cmocka_unit_test(test_order__new_lanes_do_not_wait_for_what_is_gone),
 		cmocka_unit_test(test_order__keys_stay_in_order_with_many_posts_in_flight),
 		cmocka_unit_test(test_order__none_takes_them_as_they_come),
 		cmocka_unit_test(test_order__holds_while_the_number_of_lanes_changes),

@@ -147,6 +147,28 @@ static void test_retries__clock_differences_shift_a_retry_by_no_more_than_its_de
 	world_close(&world);
 }
 
+/* Many retries in one partition, written by a clock that is an hour ahead: they don't wait one after the other. */
+static void test_retries__clock_differences_do_not_add_up(void **state)
+{
+	struct world world;
+	(void)state;
+	world_open(&world, 6, ladder);
+	world_set(&world, "retry.quick_max", "0");
+	world_set(&world, "topic.partitions", "1");
+	world_set(&world, "batch.linger", "10ms");
+	world_add_worker(&world);
+	uint32_t down = world_answer(&world, "ACME", EVPIPE_VERDICT_RETRY, 503);
+	for (int i = 0; i < 9; i++) {
+		world_emit(&world, "ACME", "k");
+		world_pass(&world, 100);
+	}
+	evpipe_testbroker_answer_remove(world.broker, down);
+	evpipe_testbroker_jump_clock(world.broker, -3600000);
+	world_pass(&world, 10500);
+	world_assert_delivered_once(&world, "ACME", 0, 9);
+	world_close(&world);
+}
+
 /* Retry-After: left alone until then on every connection, and the events wait elsewhere, without using up an attempt. */
 static void test_retries__a_destination_that_asks_for_it_is_left_alone(void **state)
 {
@@ -262,6 +284,7 @@ int main(void)
 		cmocka_unit_test(test_retries__an_unknown_outcome_repeats_its_idempotency_key),
 		cmocka_unit_test(test_retries__survive_a_restart_of_the_workers),
 		cmocka_unit_test(test_retries__clock_differences_shift_a_retry_by_no_more_than_its_delay),
+		cmocka_unit_test(test_retries__clock_differences_do_not_add_up),
 		cmocka_unit_test(test_retries__a_destination_that_asks_for_it_is_left_alone),
 		cmocka_unit_test(test_retries__halves_do_not_wait_in_the_worker_for_an_hour),
 		cmocka_unit_test(test_retries__a_short_wait_is_waited_for_in_the_worker),

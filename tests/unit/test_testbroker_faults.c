@@ -363,6 +363,20 @@ static void test_testbroker_faults__a_killed_sender_takes_with_it_what_had_not_a
 	assert_int_equal(evpipe_testbroker_count(bench->broker, "t"), 1);
 }
 
+static void test_testbroker_faults__taken_back_they_harm_nothing(void **state)
+{
+	struct bench           *bench = *state;
+	evpipe_testbroker_fault fault = fault_of(EVPIPE_FAULT_SEND_FAILS);
+	fault.times = 100;
+	inject(bench, &fault);
+	send_ok(bench, 1);
+	evpipe_testbroker_clear_faults(bench->broker);
+	send_ok(bench, 2);
+	pass(bench, 10);
+	assert_sent(bench, 0, 1, EVPIPE_NOT, EVPIPE_EUNAVAILABLE);
+	assert_sent(bench, 1, 2, EVPIPE_PERSISTED, EVPIPE_OK);
+}
+
 int main(void)
 {
 #define FAULT_TEST(name) cmocka_unit_test_setup_teardown(test_testbroker_faults__##name, setup, teardown)
@@ -379,6 +393,7 @@ int main(void)
 		FAULT_TEST(a_broker_that_is_away_answers_nothing),
 		FAULT_TEST(a_partition_given_back_while_it_is_away_moves_when_it_is_back),
 		FAULT_TEST(close_reports_each_send_once),
+		FAULT_TEST(taken_back_they_harm_nothing),
 		FAULT_TEST(a_killed_sender_takes_with_it_what_had_not_arrived),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -254,6 +254,83 @@ static void test_testbroker_sink__answers_come_in_the_order_of_time(void **state
 	assert_true(answer.unknown);
 }
 
+/* A store that takes three events at a time, closes after having taken one, and has no opinion on what is not ACME's. */
+static int moody_store(void *ctx, const evpipe_batch *batch, evpipe_testbroker_fate *fate)
+{
+	unsigned *asked = ctx;
+	assert_int_equal(fate->size, sizeof *fate);
+	if (strcmp(batch->destination, "ACME") != 0)
+		return 0;
+	++*asked;
+	if (batch->count > 3) {
+		fate->verdict = EVPIPE_VERDICT_TOO_LARGE;
+		fate->status = 413;
+	} else if (batch->count == 3) {
+		fate->verdict = EVPIPE_VERDICT_RETRY;
+		fate->status = 0;
+		fate->unknown = 1;
+		fate->stored = 1;
+		fate->text = "the connection was closed";
+		fate->delay_ms = 70;
+	} else {
+		fate->verdict = EVPIPE_VERDICT_EACH;
+		fate->each[0] = EVPIPE_VERDICT_PERMANENT;
+	}
+	return 1;
+}
+
+static void test_testbroker_sink__a_store_of_ones_own_goes_before_the_rules(void **state)
+{
+	struct bench            *bench = *state;
+	unsigned                 asked = 0;
+	evpipe_testbroker_answer rule = script(EVPIPE_VERDICT_RETRY, 503);
+	add(bench, &rule);
+	evpipe_testbroker_set_store(bench->broker, moody_store, &asked);
+
+	bench->batch.count = 4;
+	evpipe_answer answer = post(bench, 10);
+	assert_int_equal(answer.verdict, EVPIPE_VERDICT_TOO_LARGE);
+	assert_int_equal(answer.status, 413);
+	assert_int_equal(evpipe_testbroker_delivery_count(bench->broker), 0);
+
+	bench->batch.count = 3;
+	answer = post(bench, 70);
+	assert_int_equal(answer.verdict, EVPIPE_VERDICT_RETRY);
+	assert_true(answer.unknown);
+	assert_string_equal(answer.text, "the connection was closed");
+	assert_int_equal(evpipe_testbroker_delivery_count(bench->broker), 1);
+	assert_int_equal(evpipe_testbroker_delivered(bench->broker, "ACME", "a"), 1);
+
+	bench->batch.count = 2;
+	answer = post(bench, 10);
+	assert_int_equal(answer.verdict, EVPIPE_VERDICT_EACH);
+	assert_int_equal(answer.each[0], EVPIPE_VERDICT_PERMANENT);
+	assert_int_equal(answer.each[1], EVPIPE_VERDICT_DELIVERED);
+	assert_int_equal(evpipe_testbroker_delivered(bench->broker, "ACME", "b"), 1);
+
+	bench->batch.destination = "Umbrella";
+	answer = post(bench, 10);
+	assert_int_equal(answer.status, 503);
+	assert_int_equal(asked, 3);
+}
+
+static void test_testbroker_sink__records_headers(void **state)
+{
+	struct bench       *bench = *state;
+	const evpipe_header headers[] = {{"traceparent", "00-1", 4}, {"empty", "", 0}, {"none", NULL, 0}};
+	bench->events[0].headers = headers;
+	bench->events[0].headers_count = COUNT_OF(headers);
+	post(bench, 10);
+	const evpipe_testbroker_delivery *delivery = evpipe_testbroker_delivery_at(bench->broker, 0);
+	assert_int_equal(delivery->headers_count, 3);
+	assert_string_equal(delivery->headers[0].name, "traceparent");
+	assert_memory_equal(delivery->headers[0].value, "00-1", 4);
+	assert_int_equal(delivery->headers[0].value_len, 4);
+	assert_non_null(delivery->headers[1].value);
+	assert_null(delivery->headers[2].value);
+	assert_int_equal(evpipe_testbroker_delivery_at(bench->broker, 1)->headers_count, 0);
+}
+
 static void test_testbroker_sink__refuses_a_script_that_makes_no_sense(void **state)
 {
 	struct bench            *bench = *state;
@@ -278,6 +355,8 @@ int main(void)
 		SINK_TEST(each_event_may_have_its_own_verdict),
 		SINK_TEST(an_answer_may_be_lost_and_the_events_stored),
 		SINK_TEST(answers_come_in_the_order_of_time),
+		SINK_TEST(a_store_of_ones_own_goes_before_the_rules),
+		SINK_TEST(records_headers),
 		SINK_TEST(refuses_a_script_that_makes_no_sense),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,6 +40,9 @@ void world_pass(struct world *world, int64_t ms);
 /* Until so many deliveries were recorded; fails after max_ms. */
 void world_pass_until_delivered(struct world *world, size_t count, int64_t max_ms);
 
+/* What was accepted, or taken, is counted once in what became of it. */
+void world_assert_balances(const evpipe_stats *stats);
+
 /* The sum over the workers there are. */
 evpipe_stats world_stats(const struct world *world);
 evpipe_stats world_producer_stats(const struct world *world);

@@ -18,7 +18,8 @@ typedef struct evpipe__json {
 	int         is_object;
 	size_t      inside;     /* of an object: where what follows the first brace begins */
 	int         is_empty;   /* of an object: it has no members */
-	int         has_member; /* of an object: at the top it has a member of the name asked for */
+	unsigned    members;    /* of an object: how many at the top have the name asked for */
+	size_t      member;     /* if any: where the value of the last one begins */
 } evpipe__json;
 
 /*
@@ -27,6 +28,12 @@ typedef struct evpipe__json {
  * recurse. True: valid.
  */
 int evpipe__json_scan(evpipe__json *json, const void *bytes, size_t len, const char *member);
+
+/*
+ * Decode the string that begins at `value`, within what was found valid, into `out` with a NUL behind it. Its length; 0
+ * if it is no string, or an empty one, one longer than `max` bytes, or one that is no text in UTF-8 without NULs.
+ */
+size_t evpipe__json_text(char *out, size_t max, const void *value);
 
 /* Take the blanks between the tokens, and so all line breaks, out of valid JSON, in place. Returns the new length. */
 size_t evpipe__json_compact(char *json, size_t len);

@@ -191,6 +191,15 @@ static size_t put_utf8(char *to, unsigned code)
 	return length;
 }
 
+/* Are two escapes here the halves of one character? */
+static int is_pair(const unsigned char *at, const unsigned char *end)
+{
+	if (end - at < 12 || memcmp(at, "\\u", 2) != 0 || memcmp(at + 6, "\\u", 2) != 0)
+		return 0;
+	unsigned high = hex4(at + 2), low = hex4(at + 8);
+	return high >= 0xd800 && high < 0xdc00 && low >= 0xdc00 && low < 0xe000;
+}
+
 /* Of a string that was found valid, without its quotes; never longer than it was. */
 static size_t unescape(char *to, const unsigned char *at, const unsigned char *end)
 {
@@ -205,12 +214,10 @@ static size_t unescape(char *to, const unsigned char *at, const unsigned char *e
 			at += 2;
 		} else {
 			unsigned code = hex4(at + 2);
-			at += 6;
-			if (code >= 0xd800 && code < 0xdc00 && end - at >= 6 && at[0] == '\\' && at[1] == 'u' && hex4(at + 2) >= 0xdc00 &&
-			    hex4(at + 2) < 0xe000) {
-				code = 0x10000 + ((code - 0xd800) << 10) + (hex4(at + 2) - 0xdc00);
-				at += 6;
-			}
+			int      pair = is_pair(at, end);
+			if (pair)
+				code = 0x10000 + ((code - 0xd800) << 10) + (hex4(at + 8) - 0xdc00);
+			at += pair ? 12 : 6;
 			to += put_utf8(to, code);
 		}
 	}
@@ -239,13 +246,16 @@ static int scan_name(struct scanner *scanner)
 		return fail(scanner, "a member without a name in quotes");
 	if (!scan_string(scanner))
 		return 0;
-	if (scanner->depth == 1 && scanner->member && is_member(scanner, from, scanner->at - 1))
-		scanner->json->has_member = 1;
+	int found = scanner->depth == 1 && scanner->member && is_member(scanner, from, scanner->at - 1);
 	skip_blanks(scanner);
 	if (!next_is(scanner, ':'))
 		return fail(scanner, "a member without a colon");
 	scanner->at++;
 	skip_blanks(scanner);
+	if (found) {
+		scanner->json->members++;
+		scanner->json->member = (size_t)(scanner->at - scanner->start);
+	}
 	return 1;
 }
 
@@ -331,6 +341,35 @@ int evpipe__json_scan(evpipe__json *json, const void *bytes, size_t len, const c
 			fail(&scanner, "something behind the end");
 	}
 	return !json->problem;
+}
+
+size_t evpipe__json_text(char *out, size_t max, const void *value)
+{
+	const unsigned char *from = value, *to = from + 1;
+	size_t               written = 0, length;
+
+	if (*from++ != '"')
+		return 0;
+	while (*to != '"')
+		to += *to == '\\' ? 2 : 1;
+	/* Piece by piece, so that what is too long need not be had in whole. */
+	while (from < to) {
+		char                 piece[4];
+		const unsigned char *end = from + 1;
+		if (*from == '\\')
+			end = from + (from[1] != 'u' ? 2 : is_pair(from, to) ? 12 : 6);
+		length = unescape(piece, from, end);
+		if (written + length > max || !piece[0])
+			return 0;
+		memcpy(out + written, piece, length);
+		written += length;
+		from = end;
+	}
+	out[written] = '\0';
+	for (size_t at = 0; at < written; at += length)
+		if (!(length = evpipe__utf8_length(out + at, written - at)))
+			return 0;
+	return written;
 }
 
 /* ---- writing ---- */
