@@ -6,6 +6,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "bug.h"
 #include "memory.h"
 
 /* Room for so many to begin with: many destinations never have more at a time. */
@@ -88,7 +89,8 @@ void evpipe__batch_add(evpipe__batch *batch, evpipe__event *event)
 		batch->since_ms = event->arrived_ms;
 	batch->events[batch->public.count++] = event;
 	batch->public.bytes += event->delivery.data_len;
-	chain(batch->digest, event->delivery.id, strlen(event->delivery.id));
+	if (!evpipe__bug(SAME_KEY) || batch->public.count == 1)
+		chain(batch->digest, event->delivery.id, strlen(event->delivery.id));
 }
 
 /* The events from `first` on, of which there is at least one, in a batch of their own. */

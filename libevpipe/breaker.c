@@ -1,4 +1,5 @@
 #include "breaker.h"
+#include "bug.h"
 
 void evpipe__breaker_init(evpipe__breaker *breaker, int64_t now_ms)
 {
@@ -69,7 +70,7 @@ int evpipe__breaker_trip(evpipe__breaker *breaker, const evpipe__breaker_setting
 
 int evpipe__breaker_elapse(evpipe__breaker *breaker, int64_t now_ms)
 {
-	if (breaker->state != EVPIPE__BREAKER_OPEN || now_ms < breaker->open_until_ms)
+	if (breaker->state != EVPIPE__BREAKER_OPEN || now_ms < breaker->open_until_ms || evpipe__bug(DESPAIR))
 		return 0;
 	breaker->state = EVPIPE__BREAKER_PROBING;
 	return 1;

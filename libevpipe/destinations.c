@@ -12,6 +12,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "bug.h"
 #include "memory.h"
 #include "pipeline.h"
 
@@ -280,6 +281,8 @@ void evpipe__destination_leave_alone(evpipe__destination *destination, int64_t m
 {
 	evpipe__pipeline *pipeline = destination->pipeline;
 	ms = ms > LEAVE_ALONE_MAX_MS ? LEAVE_ALONE_MAX_MS : ms;
+	if (evpipe__bug(IMPATIENCE))
+		ms /= 2;
 	/* A tenth on top, drawn at random, and never less than was asked for. */
 	int64_t until_ms = pipeline->now_ms + ms + evpipe__pipeline_jitter(pipeline, 0, ms / 10);
 	if (ms <= 0 || until_ms <= destination->not_before_ms)

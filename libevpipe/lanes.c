@@ -4,6 +4,7 @@
  * double, and what is pending moves to the new ones. A new lane may not post before what the old ones have in flight,
  * or have to post again, is done.
  */
+#include "bug.h"
 #include "errors.h"
 #include "memory.h"
 #include "pipeline.h"
@@ -159,6 +160,36 @@ static evpipe__lane *lane_for(struct evpipe__lanes *lanes, uint32_t hash)
 	return &lanes->lane[hash & (lanes->count - 1)];
 }
 
+/* Its partition may be somebody else's by now, who will deliver it. */
+static void add_unless_gone(evpipe__pipeline *pipeline, evpipe__batch *batch, evpipe__event *event)
+{
+	if (evpipe__intake_partition(pipeline, event))
+		evpipe__batch_add(batch, event);
+	else
+		evpipe__pipeline_end(pipeline, event, EVPIPE__END_RELINQUISHED);
+}
+
+static evpipe__batch *unless_empty(evpipe__batch *batch)
+{
+	if (batch->public.count)
+		return batch;
+	evpipe__batch_free(batch);
+	return NULL;
+}
+
+/* Leave out what is somebody else's by now. NULL if nothing is left. */
+static evpipe__batch *without_gone(evpipe__pipeline *pipeline, evpipe__batch *batch)
+{
+	size_t count = batch->public.count;
+	if (batch->losses_seen == pipeline->losses)
+		return batch;
+	batch->losses_seen = pipeline->losses;
+	evpipe__batch_restart(batch);
+	for (size_t i = 0; i < count; i++)
+		add_unless_gone(pipeline, batch, batch->events[i]);
+	return unless_empty(batch);
+}
+
 /* Each event moves as often as lanes double, which is seldom. */
 static void change(evpipe__destination *destination, unsigned count)
 {
@@ -170,6 +201,10 @@ static void change(evpipe__destination *destination, unsigned count)
 	for (unsigned i = 0; i < destination->old->count; i++) {
 		evpipe__batch *batch;
 		while ((batch = take_pending(&destination->old->lane[i]))) {
+			/* The batches they come into know only of what is lost from now on. */
+			batch = without_gone(destination->pipeline, batch);
+			if (!batch)
+				continue;
 			for (size_t e = 0; e < batch->public.count; e++)
 				append(lane_for(lanes, batch->events[e]->hash), batch->events[e]);
 			evpipe__batch_free(batch);
@@ -218,7 +253,7 @@ static int64_t lane_due(const evpipe__lane *lane)
 {
 	const evpipe__batch *again = TAILQ_FIRST(&lane->again);
 	int                  ordered = lane->destination->pipeline->ordered;
-	if ((ordered && lane->posting) || waits_for_old(lane))
+	if ((ordered && lane->posting && !evpipe__bug(DISORDER)) || waits_for_old(lane))
 		return INT64_MAX;
 	int64_t due = again ? again->not_before_ms : INT64_MAX;
 	if (again && ordered)
@@ -311,36 +346,6 @@ void evpipe__lane_repost(evpipe__lane *lane, evpipe__batch *batch)
 {
 	TAILQ_INSERT_HEAD(&lane->again, batch, link);
 	evpipe__lane_refresh(lane);
-}
-
-/* Its partition may be somebody else's by now, who will deliver it. */
-static void add_unless_gone(evpipe__pipeline *pipeline, evpipe__batch *batch, evpipe__event *event)
-{
-	if (evpipe__intake_partition(pipeline, event))
-		evpipe__batch_add(batch, event);
-	else
-		evpipe__pipeline_end(pipeline, event, EVPIPE__END_RELINQUISHED);
-}
-
-static evpipe__batch *unless_empty(evpipe__batch *batch)
-{
-	if (batch->public.count)
-		return batch;
-	evpipe__batch_free(batch);
-	return NULL;
-}
-
-/* Leave out what is somebody else's by now. NULL if nothing is left. */
-static evpipe__batch *without_gone(evpipe__pipeline *pipeline, evpipe__batch *batch)
-{
-	size_t count = batch->public.count;
-	if (batch->losses_seen == pipeline->losses)
-		return batch;
-	batch->losses_seen = pipeline->losses;
-	evpipe__batch_restart(batch);
-	for (size_t i = 0; i < count; i++)
-		add_unless_gone(pipeline, batch, batch->events[i]);
-	return unless_empty(batch);
 }
 
 /* The limit on bytes may have fallen since it was filled. Without memory it goes as it is: it is halved when it is refused. */

@@ -4,11 +4,12 @@ include_HEADERS += libevpipe/evpipe.h libevpipe/evpipe-runtime.h libevpipe/evpip
 noinst_LTLIBRARIES += libevpipe-core.la libevpipe-all.la
 lib_LTLIBRARIES += libevpipe.la
 
-libevpipe_core_la_SOURCES = \
+CORE_SOURCES = \
 	libevpipe/area.c libevpipe/area.h \
 	libevpipe/assign.c \
 	libevpipe/batch.c libevpipe/batch.h \
 	libevpipe/breaker.c libevpipe/breaker.h \
+	libevpipe/bug.h \
 	libevpipe/buffer.c libevpipe/buffer.h \
 	libevpipe/check.c \
 	libevpipe/config.c \
@@ -37,6 +38,7 @@ libevpipe_core_la_SOURCES = \
 	libevpipe/producer.c \
 	libevpipe/properties.c libevpipe/properties.h \
 	libevpipe/pump.c libevpipe/pump.h \
+	libevpipe/record.h \
 	libevpipe/recovery.c libevpipe/recovery.h \
 	libevpipe/rejects.c libevpipe/rejects.h \
 	libevpipe/router.c \
@@ -53,6 +55,7 @@ libevpipe_core_la_SOURCES = \
 	libevpipe/values.c libevpipe/values.h \
 	libevpipe/verdicts.c \
 	libevpipe/worker.c
+libevpipe_core_la_SOURCES = $(CORE_SOURCES)
 
 libevpipe_all_la_SOURCES =
 libevpipe_all_la_LIBADD = libevpipe-core.la

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "bug.h"
 #include "errors.h"
 #include "memory.h"
 
@@ -50,6 +51,8 @@ static evpipe_err read_settings(evpipe__pipeline *pipeline)
 
 	/* Less one event: at the limit the last one that is taken may go beyond it by nearly its whole size. */
 	pipeline->events_memory_max = memory_max - transport_max - (size_t)evpipe_config_number(config, NULL, "event.max");
+	if (evpipe__bug(GREED))
+		pipeline->events_memory_max *= 4;
 	pipeline->pieces.spare_max = pipeline->events_memory_max / 16 < SPARE_MAX ? pipeline->events_memory_max / 16 : SPARE_MAX;
 	pipeline->ordered = evpipe_config_number(config, NULL, "order") == 0;
 	pipeline->in_flight_max = (unsigned)evpipe_config_number(config, NULL, "sink.in_flight_max");
@@ -175,7 +178,7 @@ static void count_end(evpipe__pipeline *pipeline, const evpipe__event *event, ev
 		pipeline->stats.skipped++;
 		break;
 	case EVPIPE__END_RELINQUISHED:
-		pipeline->stats.relinquished++;
+		pipeline->stats.relinquished += !evpipe__bug(MISCOUNT);
 		break;
 	}
 }

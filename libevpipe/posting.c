@@ -2,6 +2,7 @@
  * Which destination posts next. Deficit round robin (Shreedhar and Varghese 1995): each in turn may post as many bytes,
  * however much waits, and the cost of choosing does not grow with what waits.
  */
+#include "bug.h"
 #include "errors.h"
 #include "pipeline.h"
 
@@ -69,6 +70,8 @@ int evpipe__posting_step(evpipe__pipeline *pipeline)
 	while (!pipeline->sink_is_full && pipeline->posting < pipeline->in_flight_max &&
 	       (destination = TAILQ_FIRST(&pipeline->active))) {
 		if (TAILQ_EMPTY(&destination->ready) || !evpipe__destination_may_post(destination)) {
+			if (evpipe__bug(QUEUE) && !TAILQ_EMPTY(&destination->ready))
+				break;
 			/* An answer, a timer or an event brings it back. */
 			deactivate(destination);
 			continue;

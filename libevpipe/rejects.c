@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "errors.h"
+#include "record.h"
 #include "spool.h"
 
 #define CAPACITY_MIN (UINT64_C(1) << 20)

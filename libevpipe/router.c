@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "bug.h"
 #include "errors.h"
 #include "memory.h"
 #include "pipeline.h"
@@ -188,6 +189,8 @@ int evpipe__router_step(evpipe__pipeline *pipeline)
 		any = 1;
 		if (is_gone(pipeline, event))
 			continue;
+		if (!err && evpipe__bug(SETTLE_EARLY))
+			pipeline->setup.transport_ops->settle(pipeline->setup.transport, event->assignment, event->offset);
 		if (err)
 			try_again(pipeline, event, err, NULL);
 		else

@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "bug.h"
 #include "memory.h"
 #include "pipeline.h"
 
@@ -151,7 +152,8 @@ static void on_each(evpipe__pipeline *pipeline, evpipe__batch *batch, const evpi
 	note = evpipe__note_new(answer->text);
 	for (size_t i = 0; i < count; i++) {
 		evpipe__event *event = batch->events[i];
-		keep[i] = answer->each[i] == EVPIPE_VERDICT_RETRY;
+		keep[i] = answer->each[i] == EVPIPE_VERDICT_RETRY ||
+		          (evpipe__bug(REPEAT) && answer->each[i] == EVPIPE_VERDICT_DELIVERED);
 		left += keep[i];
 		if (keep[i])
 			continue;

@@ -13,6 +13,7 @@ UNIT_TESTS = \
 	tests/unit/test_breaker \
 	tests/unit/test_config \
 	tests/unit/test_destinations \
+	tests/unit/test_emit_calls \
 	tests/unit/test_envelope \
 	tests/unit/test_errors \
 	tests/unit/test_fault_script \
@@ -23,6 +24,7 @@ UNIT_TESTS = \
 	tests/unit/test_isolation \
 	tests/unit/test_journal \
 	tests/unit/test_json \
+	tests/unit/test_journal_model \
 	tests/unit/test_loop \
 	tests/unit/test_misuse \
 	tests/unit/test_order \
@@ -70,6 +72,8 @@ tests_unit_test_loop_SOURCES = tests/unit/test_loop.c $(WORLD)
 tests_unit_test_misuse_SOURCES = tests/unit/test_misuse.c $(WORLD)
 tests_unit_test_order_SOURCES = tests/unit/test_order.c $(WORLD)
 tests_unit_test_producer_SOURCES = tests/unit/test_producer.c $(WORLD)
+tests_unit_test_journal_model_SOURCES = tests/unit/test_journal_model.c tests/unit/memory-storage.c tests/unit/memory-storage.h
+tests_unit_test_emit_calls_CFLAGS = $(AM_CFLAGS) -D_GNU_SOURCE
 tests_unit_test_recovery_SOURCES = tests/unit/test_recovery.c $(WORLD)
 tests_unit_test_retries_SOURCES = tests/unit/test_retries.c $(WORLD)
 tests_unit_test_sinks_SOURCES = tests/unit/test_sinks.c $(WORLD)

@@ -67,6 +67,7 @@ void account_reported(struct machine *machine, uint32_t number, uint32_t topic, 
 		event->acked += topic > 0;
 		return;
 	}
+	machine->world->crowded_ms = machine->world->now_ms;
 	event->is_doubtful |= topic == 0;
 	event->excuses += outcome == EVPIPE_POSSIBLY;
 	event->sends[topic > 0] -= outcome == EVPIPE_NOT;

@@ -66,6 +66,7 @@ static int is_allowed(const struct plan *plan, enum fault_kind kind)
 
 static int64_t draw_amount(const struct plan *plan, enum fault_kind kind, struct chance *chance)
 {
+	int64_t amount_ms, most_ms;
 	switch (kind) {
 	case FAULT_EXPEL:
 		return chance_between(chance, 0, plan->workers - 1);
@@ -81,8 +82,10 @@ static int64_t draw_amount(const struct plan *plan, enum fault_kind kind, struct
 		return chance_between(chance, 50, 1000);
 	case FAULT_STORE_SLOW:
 		return chance_scaled(chance, 500, 20000);
-	case FAULT_STORE_THROTTLES:
-		return chance_of(chance, 20) ? 3600000 : chance_scaled(chance, 100, 60000);
+	case FAULT_STORE_THROTTLES: /* an hour, too, but not where that is thousands of turns through the last tier */
+		most_ms = 100 * plan->delays_ms[plan->delays - 1];
+		amount_ms = chance_of(chance, 20) ? 3600000 : chance_scaled(chance, 100, 60000);
+		return amount_ms < most_ms ? amount_ms : most_ms;
 	case FAULT_STORE_TIMES_OUT:
 		return chance_scaled(chance, 1000, 30000);
 	case FAULT_STORE_SHRINKS:

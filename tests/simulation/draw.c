@@ -74,6 +74,8 @@ static void draw_tiers(struct plan *plan, struct chance *chance)
 	set(plan, "retry.quick_delay_min", "%" PRId64 "ms", quick_ms);
 	set(plan, "retry.quick_delay_max", "%" PRId64 "ms", quick_ms + chance_scaled(chance, 1, 1000));
 	plan->open_max_ms = chance_scaled(chance, 1000, 60000);
+	if (plan->open_max_ms > 100 * plan->delays_ms[plan->delays - 1])
+		plan->open_max_ms = 100 * plan->delays_ms[plan->delays - 1];
 	set(plan, "breaker.failures", "%" PRId64, chance_scaled(chance, 2, 20));
 	set(plan, "breaker.window", "%" PRId64 "ms", chance_scaled(chance, 1000, 60000));
 	set(plan, "breaker.open", "%" PRId64 "ms", chance_scaled(chance, 500, plan->open_max_ms));

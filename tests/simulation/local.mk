@@ -1,7 +1,13 @@
-# Whole pipelines from a seed: docs/simulation.md.
+# Whole pipelines from a seed: docs/simulation.md. The core is a copy of the simulator's own, with deliberate bugs to choose from.
+check_LTLIBRARIES += tests/simulation/libsimulated.la
+tests_simulation_libsimulated_la_SOURCES = $(CORE_SOURCES)
+tests_simulation_libsimulated_la_CPPFLAGS = $(AM_CPPFLAGS) -DEVPIPE_SIMULATION
+tests_simulation_libsimulated_la_CFLAGS = $(AM_CFLAGS)
+
 check_PROGRAMS += tests/simulation/simulate
 tests_simulation_simulate_SOURCES = \
 	tests/simulation/account.c \
+	tests/simulation/bugs.c \
 	tests/simulation/campaign.c \
 	tests/simulation/chance.c tests/simulation/chance.h \
 	tests/simulation/draw.c \
@@ -19,4 +25,15 @@ tests_simulation_simulate_SOURCES = \
 	tests/simulation/trace.c tests/simulation/trace.h \
 	tests/simulation/wire.c \
 	tests/simulation/world.c tests/simulation/world.h
-tests_simulation_simulate_LDADD = libevpipe-testbroker-all.la libevpipe-all.la
+tests_simulation_simulate_CPPFLAGS = $(AM_CPPFLAGS) -DEVPIPE_SIMULATION
+tests_simulation_simulate_LDADD = libevpipe-testbroker-all.la tests/simulation/libsimulated.la libevpipe-transports.la libevpipe-sinks.la
+
+TESTS += tests/simulation/check.sh
+EXTRA_DIST += tests/simulation/check.sh
+
+# make simulate SEEDS=100000 [FIRST=1]
+SEEDS = 1000
+FIRST = 1
+.PHONY: simulate
+simulate: tests/simulation/simulate$(EXEEXT)
+	./tests/simulation/simulate --seeds $(FIRST)-$$(($(FIRST) + $(SEEDS) - 1)) --jobs $$(nproc)

@@ -47,14 +47,14 @@ int64_t machine_wall_ms(const struct machine *machine)
 	return world_wall_ms(machine->world) + machine->skew_ms;
 }
 
+/* Every event here is one that the broker takes, sooner or later. */
 static void on_rejected(void *ctx, const evpipe_event *event, evpipe_err why, const char *text)
 {
 	struct machine *machine = ctx;
-	uint32_t        number = event_number(event->headers, event->headers_count);
 	(void)why;
-	(void)text;
-	if (!machine->is_dead && number < machine->world->events_count)
-		machine->world->events[number].state = EVENT_REJECTED;
+	if (!machine->is_dead)
+		world_fail(machine->world, 'a', "%s gives up event %" PRIu32 ": %s", machine->name,
+		           event_number(event->headers, event->headers_count), text);
 }
 
 void machine_init(struct world *world, uint32_t number, const evpipe_config *config)

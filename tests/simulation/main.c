@@ -20,7 +20,7 @@ static const char usage[] =
 	"  --failures N    stop after so many failures (10)\n"
 	"  --keep LIST     of the faults only these, such as 3,7-9; `none`: none\n"
 	"  --events N      only the first so many events\n"
-	"  --bug NAME      with a deliberate bug in the core; `list` lists them\n"
+	"  --bug NAME      with a deliberate bug in the core; `list` lists them, `each` sees that each is noticed\n"
 	"\n"
 	"docs/simulation.md says more.\n";
 
@@ -66,6 +66,18 @@ static void print_result(const struct run_options *options, const struct run_res
 		return;
 	printf("FAILED (%c) %s\n", result->check, result->text);
 	print_command(stdout, options, result->faults_planned);
+}
+
+static void choose_bug(const char *name)
+{
+	if (strcmp(name, "list") == 0) {
+		bugs_list(stdout);
+		exit(0);
+	}
+	if (strcmp(name, "each") == 0)
+		exit(bugs_are_noticed() ? 0 : 1);
+	if (!bug_choose(name))
+		fail_usage("there is no such bug");
 }
 
 static int run_one(struct run_options *options, int shrinks)
@@ -126,7 +138,7 @@ int main(int argc, char **argv)
 			options.events_max = number_of(optarg, '\0');
 			break;
 		case BUG:
-			campaign.bug = optarg;
+			choose_bug(optarg);
 			break;
 		case HELP:
 			fputs(usage, stdout);

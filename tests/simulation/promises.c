@@ -49,13 +49,14 @@ void promise_sent(struct machine *machine, uint32_t number, const evpipe_record 
 	event->sent[at].at_ms = world->now_ms;
 }
 
-/* When a record was sent, in truth; -1: nobody knows any more. */
+/* When a record was sent, in truth; -1: nobody knows any more. Two clocks may have written the same time: the earlier one. */
 static int64_t sent_ms(const struct event *event, int64_t queued_ms)
 {
+	int64_t at_ms = -1;
 	for (size_t i = 0; i < sizeof event->sent / sizeof *event->sent; i++)
-		if (event->sent[i].queued_ms == queued_ms)
-			return event->sent[i].at_ms;
-	return -1;
+		if (event->sent[i].queued_ms == queued_ms && (at_ms < 0 || event->sent[i].at_ms < at_ms))
+			at_ms = event->sent[i].at_ms;
+	return at_ms;
 }
 
 void promise_taken(struct machine *machine, uint32_t number, const evpipe_record *record, uint32_t topic)
@@ -221,7 +222,7 @@ void promise_answer(struct machine *machine, uint32_t destination, const evpipe_
 
 static int is_over(const struct event *event)
 {
-	return event->delivered || event->state == EVENT_DIED || event->state == EVENT_REJECTED;
+	return event->delivered || event->state == EVENT_DIED;
 }
 
 /*
@@ -232,6 +233,13 @@ static int is_out_of_turn(const struct event *event, const struct event *other)
 {
 	return event->is_retried || event->is_doubtful || event->is_put_back ||
 	       (!event->seen[0] && event->first_sent && event->first_sent < other->first_sent);
+}
+
+/* It may be meant for a tier, since its destination was not to be posted to, and wait for room in the transport. */
+static int may_be_parked(const struct world *world, uint32_t number)
+{
+	int64_t since_ms = world->events[number].accepted_ms;
+	return world->crowded_ms >= since_ms && world->stores[world->plan->emissions[number].destination].quiet_from_ms >= since_ms;
 }
 
 void promise_order(struct world *world, uint32_t number)
@@ -250,7 +258,7 @@ void promise_order(struct world *world, uint32_t number)
 	for (; at != NOBODY && at < number; at = world->events[at].next) {
 		if (is_over(&world->events[at]))
 			continue;
-		if (is_out_of_turn(&world->events[at], delivered))
+		if (is_out_of_turn(&world->events[at], delivered) || may_be_parked(world, at))
 			return;
 		if (waits == NOBODY)
 			waits = at;

@@ -41,12 +41,17 @@ struct campaign {
 	unsigned jobs;
 	int      shows_hashes;
 	unsigned failures_max;
-	const char *bug;
 };
 uint64_t campaign_run(const struct campaign *campaign);
 
 /* shrink.c: leave out faults and events as long as the same check fails. */
 void shrink(struct run_options *options, const struct run_result *failed);
+
+/* bugs.c: with a deliberate bug in the core from now on; false if there is no such. */
+int  bug_choose(const char *name);
+void bugs_list(FILE *to);
+/* Each is noticed by its check. */
+int bugs_are_noticed(void);
 
 /* The command that runs it again, with a trace. */
 void print_command(FILE *to, const struct run_options *options, size_t faults_planned);

@@ -120,6 +120,15 @@ static void decide(struct world *world, uint32_t destination, const evpipe_batch
 		refuse_poison(world, destination, batch, fate);
 }
 
+/* For people only: which events. */
+static void print_events(const struct world *world, const evpipe_batch *batch)
+{
+	fprintf(world->trace.to, "%21s", "");
+	for (size_t i = 0; i < batch->count; i++)
+		fprintf(world->trace.to, " %u", event_number(batch->events[i]->headers, batch->events[i]->headers_count));
+	fputc('\n', world->trace.to);
+}
+
 int store_answer(void *ctx, const evpipe_batch *batch, evpipe_testbroker_fate *fate)
 {
 	struct world   *world = ctx;
@@ -138,6 +147,8 @@ int store_answer(void *ctx, const evpipe_batch *batch, evpipe_testbroker_fate *f
 		if (is_poison(world, batch->events[i]))
 			fate->stored = i;
 	trace_note(&world->trace, TRACE_POSTED, machine->name, destination, (int64_t)batch->count, fate->delay_ms, fate->verdict);
+	if (world->trace.to)
+		print_events(world, batch);
 	promise_answer(machine, destination, batch, fate);
 	return 1;
 }

@@ -118,8 +118,10 @@ static evpipe_err do_send(void *self, const evpipe_record *record, uint64_t toke
 		double_sends(machine);
 	uint32_t   at = machine->sends_free;
 	evpipe_err err = broker()->send(machine->inner, record, at);
-	if (err)
+	if (err) {
+		world->crowded_ms = world->now_ms;
 		return err;
+	}
 	struct send *send = &machine->sends[at];
 	machine->sends_free = send->next_free;
 	*send = (struct send){.token = token, .number = number, .topic = topic};

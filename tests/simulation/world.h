@@ -31,7 +31,7 @@ struct world;
 /* ---- what is known of an event ----------------------------------------------------------------------------------------- */
 
 struct event {
-	enum { EVENT_NONE, EVENT_ACCEPTED, EVENT_REJECTED, EVENT_DIED } state;
+	enum { EVENT_NONE, EVENT_ACCEPTED, EVENT_DIED } state;
 	int64_t  accepted_ms, first_ms; /* of acceptance and first delivery */
 	uint32_t delivered;             /* times */
 	uint32_t excuses;               /* how often a fault may have doubled it */
@@ -174,6 +174,7 @@ struct world {
 	} away[64]; /* comes back then; topic TOPICS_MAX: the broker */
 	size_t  away_count;
 	int64_t disturbed_ms; /* the last time that anything but a data store went wrong */
+	int64_t crowded_ms;   /* the last time that a worker could not hand an event over at once */
 	int     is_away;            /* the broker */
 	int     commits_are_refused, clocks_are_off; /* have ever been */
 	int     is_healed;

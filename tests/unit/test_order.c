@@ -184,9 +184,30 @@ static void test_order__new_lanes_do_not_wait_for_what_is_gone(void **state)
 	world_close(&world);
 }
 
+/* What waits moves to new lanes when their number changes; what is somebody else's by then is left behind. */
+static void test_order__new_lanes_take_over_nothing_that_is_gone(void **state)
+{
+	static const char *const settings[] = {"topic.partitions", "1", "batch.events_max", "10", "batch.linger", "10ms", NULL};
+	struct world             world;
+	(void)state;
+	world_open(&world, 16, settings);
+	evpipe_testbroker_set_sink_delay(world.broker, 1000);
+	world_add_worker(&world);
+	emit_keyed(&world, 40);
+	world_pass(&world, 500);
+	assert_int_equal(evpipe_testbroker_post_count(world.broker), 1);
+	assert_int_equal(evpipe_testbroker_expel(world.broker, "evpipe", 0), EVPIPE_OK);
+	world_pass(&world, 60000);
+	/* Only the first ten had been posted before. */
+	world_assert_delivered_once(&world, "ACME", 10, 40);
+	assert_true(most_in_flight(&world) > 1);
+	world_close(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_order__new_lanes_take_over_nothing_that_is_gone),
 		cmocka_unit_test(test_order__new_lanes_do_not_wait_for_what_is_gone),
 		cmocka_unit_test(test_order__keys_stay_in_order_with_many_posts_in_flight),
 		cmocka_unit_test(test_order__none_takes_them_as_they_come),
