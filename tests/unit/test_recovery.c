@@ -253,7 +253,7 @@ static void test_recovery__refuses_and_keeps_what_it_does_not_know(void **state)
 
 static void test_recovery__knows_the_other_byte_order(void **state)
 {
-	static const unsigned char order[] = {4 ^ 1, 3 ^ 2, 2 ^ 3, 1 ^ 4};
+	static const unsigned char order[] = {0x04 ^ 0x01, 0x03 ^ 0x02, 0x02 ^ 0x03, 0x01 ^ 0x04};
 	struct world               world;
 	char                       ring[512];
 	(void)state;
