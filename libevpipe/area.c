@@ -42,7 +42,7 @@ static void set_area(evpipe__area *area, struct evpipe__area_header *header)
 
 static uint64_t header_checksum(const struct evpipe__area_header *header)
 {
-	return XXH3_64bits(header, offsetof(struct evpipe__area_header, checksum));
+	return XXH3_64bits((const char *)header + sizeof magic, offsetof(struct evpipe__area_header, checksum) - sizeof magic);
 }
 
 void evpipe__area_init(evpipe__area *area, void *memory, uint32_t kind, uint64_t capacity, const evpipe__identity *identity,
@@ -50,7 +50,10 @@ void evpipe__area_init(evpipe__area *area, void *memory, uint32_t kind, uint64_t
 {
 	struct evpipe__area_header *header = memory;
 
-	memset(header, 0, sizeof *header);
+	/* The magic first and last: who is killed in between leaves a blank area. */
+	memset(header->magic, 0, sizeof header->magic);
+	atomic_thread_fence(memory_order_release);
+	memset((char *)header + sizeof magic, 0, sizeof *header - sizeof magic);
 	header->version = VERSION;
 	header->byte_order = BYTE_ORDER_MARK;
 	header->kind = kind;
@@ -59,16 +62,17 @@ void evpipe__area_init(evpipe__area *area, void *memory, uint32_t kind, uint64_t
 	header->start = start;
 	header->identity = *identity;
 	header->identity.key |= KEY_BIT;
-	memcpy(header->magic, magic, sizeof magic);
 	header->checksum = header_checksum(header);
 	atomic_store_explicit(&header->tail, start, memory_order_relaxed);
 	atomic_store_explicit(&header->head, start, memory_order_release);
+	atomic_thread_fence(memory_order_release);
+	memcpy(header->magic, magic, sizeof magic);
 	set_area(area, header);
 }
 
 int evpipe__area_is_blank(const void *memory, size_t size)
 {
-	static const char zeros[sizeof(struct evpipe__area_header)];
+	static const char zeros[sizeof magic];
 	return size < EVPIPE__AREA_HEADER_SIZE || memcmp(memory, zeros, sizeof zeros) == 0;
 }
 
@@ -98,6 +102,24 @@ const char *evpipe__area_open(evpipe__area *area, void *memory, size_t size, uin
 	return NULL;
 }
 
+/* It needs no other start for each area: the commit word in it is under the area's key. */
+static uint64_t checksum_of(const struct evpipe__record *record, uint64_t word, uint64_t size)
+{
+	struct evpipe__record head;
+	memcpy((void *)&head, (const void *)record, sizeof head);
+	atomic_store_explicit(&head.commit, word, memory_order_relaxed);
+	head.checksum = 0;
+	head.mark = 0;
+	uint64_t sum = XXH3_64bits(&head, sizeof head);
+	return head.is_padding ? sum : XXH3_64bits_withSeed(record + 1, size - sizeof head, sum);
+}
+
+void evpipe__area_publish_checked(evpipe__area *area, struct evpipe__record *record, uint64_t position, uint64_t size)
+{
+	record->checksum = checksum_of(record, evpipe__commit_word(area, position, size), size);
+	evpipe__area_publish(area, record, position, size);
+}
+
 void evpipe__area_pad(evpipe__area *area, uint64_t position, uint64_t size)
 {
 	while (size) {
@@ -105,9 +127,8 @@ void evpipe__area_pad(evpipe__area *area, uint64_t position, uint64_t size)
 		struct evpipe__record *record = evpipe__area_at(area, position);
 		record->is_padding = 1;
 		record->mark = EVPIPE__MARK_NEW;
-		evpipe__area_publish(area, record, position, part);
 		/* A length that was flipped would hide the records behind it. */
-		record->checksum = evpipe__record_checksum(record, part);
+		evpipe__area_publish_checked(area, record, position, part);
 		position += part;
 		size -= part;
 	}
@@ -169,17 +190,6 @@ void evpipe__record_id(char id[EVPIPE__ID_MAX], uint64_t nonce, uint64_t positio
 	*end = '\0';
 }
 
-/* The checksum needs no other start for each area: the commit word in it is under the area's key. */
-uint64_t evpipe__record_checksum(const struct evpipe__record *record, uint64_t size)
-{
-	struct evpipe__record head;
-	memcpy((void *)&head, (const void *)record, sizeof head);
-	head.checksum = 0;
-	head.mark = 0;
-	uint64_t sum = XXH3_64bits(&head, sizeof head);
-	return head.is_padding ? sum : XXH3_64bits_withSeed(record + 1, size - sizeof head, sum);
-}
-
 /* ---- records that nobody vouches for ---- */
 
 static int has_headers(const struct evpipe__record *record, const char *from, const char *end)
@@ -232,7 +242,7 @@ static uint64_t sound_size(const evpipe__area *area, uint64_t position, uint64_t
 
 	if (!size || to - position < size || area->mask + 1 - place < size || record->is_padding > 1)
 		return 0;
-	if (checked && record->checksum != evpipe__record_checksum(record, size))
+	if (checked && record->checksum != checksum_of(record, evpipe__commit_word(area, position, size), size))
 		return 0;
 	return record->is_padding || makes_sense(record, size) ? size : 0;
 }

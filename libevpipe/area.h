@@ -40,7 +40,7 @@ struct evpipe__area_header {
 	uint64_t         capacity; /* a power of two */
 	uint64_t         start;    /* the first position */
 	evpipe__identity identity;
-	uint64_t         checksum; /* of what stands before it */
+	uint64_t         checksum; /* of what stands before it, the magic aside */
 	_Alignas(64) _Atomic uint64_t head;
 	_Atomic uint64_t accepted; /* beside the head: who reserves has the line anyway */
 	_Alignas(64) _Atomic uint64_t tail;
@@ -92,7 +92,7 @@ void evpipe__area_init(evpipe__area *area, void *memory, uint32_t kind, uint64_t
  */
 const char *evpipe__area_open(evpipe__area *area, void *memory, size_t size, uint32_t kind);
 
-/* Whether the memory was never made an area: its maker died before. */
+/* Whether the memory was never made an area, or was being made one anew: whoever did died. Nobody needs what is in it. */
 int evpipe__area_is_blank(const void *memory, size_t size);
 
 /* What a scan met. */
@@ -134,6 +134,9 @@ static inline void evpipe__area_publish(evpipe__area *area, struct evpipe__recor
 	atomic_store_explicit(&record->commit, evpipe__commit_word(area, position, size), memory_order_release);
 }
 
+/* With its checksum. */
+void evpipe__area_publish_checked(evpipe__area *area, struct evpipe__record *record, uint64_t position, uint64_t size);
+
 /* Publish padding over `size` bytes. */
 void evpipe__area_pad(evpipe__area *area, uint64_t position, uint64_t size);
 
@@ -160,8 +163,5 @@ void evpipe__record_id(char id[EVPIPE__ID_MAX], uint64_t nonce, uint64_t positio
 
 /* Points into the record. */
 void evpipe__record_read(const struct evpipe__record *record, uint64_t position, evpipe__journal_entry *entry);
-
-/* Of a published record of `size` bytes. */
-uint64_t evpipe__record_checksum(const struct evpipe__record *record, uint64_t size);
 
 #endif

@@ -188,8 +188,7 @@ evpipe_err evpipe__spool_copy(evpipe__spool *spool, const struct evpipe__record 
 	struct evpipe__record *copy = evpipe__area_at(&segment->area, position);
 	memcpy((char *)copy + sizeof copy->commit, (const char *)record + sizeof copy->commit, size - sizeof copy->commit);
 	copy->mark = EVPIPE__MARK_NEW;
-	evpipe__area_publish(&segment->area, copy, position, size);
-	copy->checksum = evpipe__record_checksum(copy, size);
+	evpipe__area_publish_checked(&segment->area, copy, position, size);
 	segment->end = position + size;
 	segment->undone++;
 	segment->is_dirty = 1;
