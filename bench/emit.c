@@ -2,17 +2,19 @@
  * emit.c: what handing over an event costs the thread that does it, call by call.
  *
  *   emit TARGET [--threads 1] [--rate 0] [--seconds 5] [--size 350] [--burst 100000] [--broker HOST:PORT] [--topic NAME]
+ *               [--journal-size BITS] [--set NAME=VALUE]... [--paused]
  *
  * TARGET is copy, ring, rdkafka or evpipe. With --rate, all threads together emit that many events a second, each thread its share every
  * millisecond. Without, they emit at full speed, in bursts that fit into the buffer between them and whoever carries
  * the events on, which is emptied after each burst: so it is the call that is measured and not the carrier. --burst 0
- * leaves out the emptying: what doesn't fit is refused and counted. Prints one JSON object; the timer's own cost is
- * taken off.
+ * leaves out the emptying: what doesn't fit is refused and counted. --set is for evpipe; with --paused its broker takes nothing
+ * meanwhile, and the journal has to be large enough. Prints one JSON object; the timer's own cost is taken off.
  */
 #include "emit.h"
 
 #include <getopt.h>
 #include <inttypes.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,6 +131,17 @@ static void *run_worker(void *arg)
 	return NULL;
 }
 
+/* From the half of all calls to all but one in 100,000, in steps of a quarter of a decade. */
+static void print_curve(const struct timer *timer, const struct histogram *calls)
+{
+	printf(",\"curve_ns\":[");
+	for (int step = 1; step <= 20; step++) {
+		double rest = step == 1 ? 0.5 : pow(10, -step / 4.0);
+		printf("%s[%.6f,%.1f]", step == 1 ? "" : ",", 1 - rest, timer_ns(timer, histogram_quantile(calls, 1 - rest)));
+	}
+	printf("]");
+}
+
 static void print_calls(const char *name, const struct timer *timer, const struct histogram *calls)
 {
 	printf(",\"%s\":{\"count\":%" PRIu64 ",\"p50_ns\":%.1f,\"p99_ns\":%.1f,\"p999_ns\":%.1f,\"max_ns\":%.0f}", name, calls->count,
@@ -159,6 +172,7 @@ static void run_all(const struct timer *timer)
 	       rate, (double)accepted.count / ((double)busy_ns / threads / 1e9), (double)timer->cost_ticks * timer->ns_per_tick);
 	print_calls("accepted", timer, &accepted);
 	print_calls("refused", timer, &refused);
+	print_curve(timer, &accepted);
 	printf("}\n");
 }
 
@@ -182,10 +196,16 @@ int main(int argc, char **argv)
 	                                        {"journal-size", required_argument, NULL, 'j'},
 	                                        {"broker", required_argument, NULL, 'b'},
 	                                        {"topic", required_argument, NULL, 'n'},
+	                                        {"set", required_argument, NULL, 'e'},
+	                                        {"paused", no_argument, NULL, 'p'},
 	                                        {NULL, 0, NULL, 0}};
 	struct emit_options to = {.topic = "bench-emit", .journal_size = 64 * 1024 * 1024};
 	size_t              size = 350;
 	int                 option;
+
+	to.settings = calloc((size_t)argc, sizeof *to.settings);
+	if (!to.settings)
+		die("out of memory");
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (option) {
@@ -213,6 +233,12 @@ int main(int argc, char **argv)
 		case 'n':
 			to.topic = optarg;
 			break;
+		case 'e':
+			to.settings[to.settings_count++] = optarg;
+			break;
+		case 'p':
+			to.paused = 1;
+			break;
 		default:
 			return 64;
 		}
@@ -225,5 +251,6 @@ int main(int argc, char **argv)
 	target->close();
 	for (unsigned i = 0; i < SAMPLES; i++)
 		free(samples[i].data);
+	free(to.settings);
 	return 0;
 }

@@ -10,6 +10,9 @@ struct emit_options {
 	const char *broker;       /* NULL: librdkafka's mock cluster */
 	const char *topic;
 	size_t      journal_size; /* bytes of the ring, and of evpipe's journal */
+	char      **settings;     /* of evpipe: "name=value" */
+	size_t      settings_count;
+	int         paused; /* evpipe's transport takes nothing until it is drained */
 };
 
 /* An event to be emitted. */

@@ -3,6 +3,7 @@
  * pump are all there is.
  */
 #include <evpipe-transport.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,8 @@ struct null_transport {
 	uint64_t sent, reported;
 	int      closed;
 };
+
+static atomic_int paused;
 
 static evpipe_err null_open(void **self, const evpipe_transport_setup *setup, evpipe_error *error)
 {
@@ -40,7 +43,7 @@ static evpipe_err null_send(void *self, const evpipe_record *record, uint64_t to
 {
 	struct null_transport *transport = self;
 	(void)record;
-	if (transport->sent - transport->reported == OUTSTANDING_MAX)
+	if (paused || transport->sent - transport->reported == OUTSTANDING_MAX)
 		return EVPIPE_EAGAIN;
 	transport->tokens[transport->sent++ % OUTSTANDING_MAX] = token;
 	return EVPIPE_OK;
@@ -153,6 +156,15 @@ static void open_evpipe(const struct emit_options *options)
 	snprintf(size, sizeof size, "%zu", options->journal_size);
 	if (evpipe_config_new(&config))
 		die("out of memory");
+	for (size_t i = 0; i < options->settings_count; i++) {
+		char *value = strchr(options->settings[i], '=');
+		if (!value)
+			die("--set %s: write NAME=VALUE", options->settings[i]);
+		*value++ = '\0';
+		if (evpipe_config_set(config, options->settings[i], value, &error))
+			die("%s", error.text);
+	}
+	paused = options->paused;
 	if (evpipe_config_set(config, "journal.size", size, &error) ||
 	    evpipe_config_use_transport(config, &null_transport, NULL, &error) || evpipe_producer_new(&producer, config, &error))
 		die("%s", error.text);
@@ -161,6 +173,7 @@ static void open_evpipe(const struct emit_options *options)
 
 static void drain_evpipe(void)
 {
+	paused = 0;
 	evpipe_err err = evpipe_producer_flush(producer, DRAIN_TIMEOUT_MS);
 	if (err)
 		die("evpipe_producer_flush: %s", evpipe_strerror(err));
@@ -169,6 +182,7 @@ static void drain_evpipe(void)
 static void close_evpipe(void)
 {
 	uint64_t left = 0;
+	paused = 0;
 	evpipe_producer_close(producer, DRAIN_TIMEOUT_MS, &left);
 	if (left)
 		die("evpipe_producer_close: %llu events were left", (unsigned long long)left);

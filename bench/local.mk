@@ -3,7 +3,7 @@ EXTRA_PROGRAMS += $(BENCHMARKS)
 BENCHMARKS = bench/baseline bench/emit bench/generate bench/latency bench/load bench/receiver \
 	bench/worker
 CLEANFILES += $(BENCHMARKS)
-EXTRA_DIST += bench/README.md bench/run
+EXTRA_DIST += bench/README.md bench/run bench/picture
 
 BENCH_CFLAGS = $(AM_CFLAGS) -D_GNU_SOURCE $(RDKAFKA_CFLAGS)
 
@@ -14,7 +14,7 @@ bench_baseline_LDADD = $(RDKAFKA_LIBS) $(CURL_LIBS)
 bench_emit_SOURCES = bench/emit.c bench/emit.h bench/emit_evpipe.c bench/emit_rdkafka.c bench/emit_ring.c bench/histogram.h \
 	bench/timer.c bench/timer.h bench/client.c bench/client.h bench/common.c bench/common.h
 bench_emit_CFLAGS = $(BENCH_CFLAGS)
-bench_emit_LDADD = libevpipe.la $(RDKAFKA_LIBS)
+bench_emit_LDADD = libevpipe.la $(RDKAFKA_LIBS) -lm
 
 bench_generate_SOURCES = bench/generate.c bench/common.c bench/common.h
 bench_generate_CFLAGS = $(BENCH_CFLAGS)

@@ -82,11 +82,14 @@ static size_t first_poisoned(const struct faults *faults, const struct body *bod
 	return i;
 }
 
+static int happens(struct faults *faults, int64_t rate)
+{
+	return rate > 0 && (int64_t)(dice(faults) % 1000000) < rate;
+}
+
 static int fails(struct faults *faults)
 {
-	if (faults->fail_rate < 0)
-		return faults->status != 0;
-	return faults->fail_rate > 0 && (int64_t)(dice(faults) % 1000000) < faults->fail_rate;
+	return faults->fail_rate < 0 ? faults->status != 0 : happens(faults, faults->fail_rate);
 }
 
 int faults_decide(struct faults *faults, const char *destination, int64_t since_start_ms, const struct body *body,
@@ -101,4 +104,9 @@ int faults_decide(struct faults *faults, const char *destination, int64_t since_
 		status = 0;
 	*stored = !status ? count : !faults->partial ? 0 : poisoned < count / 2 ? poisoned : count / 2;
 	return status;
+}
+
+int faults_hang_up(struct faults *faults)
+{
+	return happens(faults, faults->hang_up_rate);
 }

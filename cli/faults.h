@@ -17,6 +17,7 @@ struct faults {
 	int64_t retry_after_ms; /* that a failing answer asks for; 0: it doesn't */
 	int64_t body_max;       /* decompressed; larger ones are answered 413 */
 	int     partial;        /* the first half of a failing post is stored */
+	int64_t hang_up_rate;   /* of 1,000,000 posts that don't fail: stored, and not answered */
 	struct fault_down {
 		char    destination[256];
 		int64_t from_ms, until_ms; /* since the start */
@@ -42,6 +43,7 @@ const char *faults_add_poison(void *faults, const char *value); /* an id */
 	{"retry-after", OPTION_DURATION, &(faults).retry_after_ms, NULL}, \
 	{"max-body", OPTION_BYTES, &(faults).body_max, NULL}, \
 	{"partial", OPTION_FLAG, &(faults).partial, NULL}, \
+	{"hang-up", OPTION_RATE, &(faults).hang_up_rate, NULL}, \
 	{"down", OPTION_CALL, &(faults), faults_add_down}, \
 	{"poison", OPTION_CALL, &(faults), faults_add_poison}
 
@@ -53,7 +55,8 @@ const char *faults_add_poison(void *faults, const char *value); /* an id */
 	"  --retry-after DURATION      failing answers ask to be left alone for so long\n" \
 	"  --poison ID                 400 for any batch that contains this event (repeatable)\n" \
 	"  --max-body SIZE             larger bodies, decompressed, are answered 413; 64MiB\n" \
-	"  --partial                   the first half of a failing post is stored all the same\n"
+	"  --partial                   the first half of a failing post is stored all the same\n" \
+	"  --hang-up RATE              this part of the posts is stored, and the connection closed without an answer\n"
 /* clang-format on */
 
 /* 0, or the exit code. */
@@ -62,5 +65,8 @@ int faults_check(const struct faults *faults);
 /* The status that a post fails with on purpose, 0: it doesn't; *stored is how many of its events are stored then. */
 int faults_decide(struct faults *faults, const char *destination, int64_t since_start_ms, const struct body *body,
                   size_t *stored);
+
+/* True: a post that was stored is not answered, and its connection closed. */
+int faults_hang_up(struct faults *faults);
 
 #endif

@@ -17,7 +17,7 @@ struct receiver_setup {
 	int           stop_fd; /* -1, or a descriptor that ends it when it becomes readable; it is not read from */
 
 	/* By the thread that runs it. All may be NULL, stats aside. */
-	void (*on_post)(void *ctx, const char *destination, int status, size_t count);
+	void (*on_post)(void *ctx, const char *destination, int status, size_t count); /* status 0: no answer */
 	void (*on_event)(void *ctx, const char *destination, const struct received_event *event); /* it is stored */
 	json_t *(*stats)(void *ctx); /* what GET /stats answers; new */
 	void (*on_tick)(void *ctx);  /* each 200 ms or so */

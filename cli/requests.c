@@ -97,15 +97,26 @@ static int judge(struct request *request, const char **problem)
 	return status;
 }
 
+static void tell_post(const struct request *request, int status, size_t count)
+{
+	const struct receiver_setup *setup = &request->receiver->setup;
+	if (setup->on_post)
+		setup->on_post(setup->ctx, request->destination, status, count);
+}
+
 static enum MHD_Result answer_post(struct request *request)
 {
 	struct receiver     *receiver = request->receiver;
-	const struct faults *faults = &receiver->setup.faults;
+	struct faults       *faults = &receiver->setup.faults;
 	const char          *problem;
 	int                  status = judge(request, &problem);
 	size_t               count = receiver->body.events_count;
 	struct MHD_Response *response;
 
+	if (!status && faults_hang_up(faults)) {
+		tell_post(request, 0, count);
+		return MHD_NO; /* closes the connection */
+	}
 	if (status)
 		response = make_text("{\"error\":\"%s\"}\n", problem);
 	else
@@ -116,8 +127,7 @@ static enum MHD_Result answer_post(struct request *request)
 		snprintf(seconds, sizeof seconds, "%lld", (long long)(faults->retry_after_ms + 999) / 1000);
 		MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
 	}
-	if (receiver->setup.on_post)
-		receiver->setup.on_post(receiver->setup.ctx, request->destination, status, count);
+	tell_post(request, status, count);
 	if (!faults->latency_ms || !response)
 		return queue_response(request->connection, status, response);
 	hold_back(request, response, status);

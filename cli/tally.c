@@ -77,7 +77,7 @@ void tally_post(void *ctx, const char *name, int status, size_t count)
 {
 	struct tally *tally = ctx;
 	(void)count;
-	add(tally, destination_of(tally, name), &(struct tally_counts){.posts = 1, .posts_failed = status >= 300});
+	add(tally, destination_of(tally, name), &(struct tally_counts){.posts = 1, .posts_failed = status / 100 != 2});
 }
 
 /* A destination and a text of its own. */

@@ -12,4 +12,4 @@ reference: docs/generate-configuration$(EXEEXT)
 	mv $(srcdir)/docs/configuration.md.new $(srcdir)/docs/configuration.md
 
 # Written by hand.
-EXTRA_DIST += docs/endpoint.md docs/faults.md docs/journal.md docs/operations.md docs/simulation.md
+EXTRA_DIST += docs/endpoint.md docs/emit.svg docs/faults.md docs/journal.md docs/operations.md docs/simulation.md

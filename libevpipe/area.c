@@ -4,6 +4,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "record.h"
+
 #define VERSION 1
 #define BYTE_ORDER_MARK 0x01020304
 #define OTHER_BYTE_ORDER 0x04030201
@@ -11,18 +13,10 @@
 #define CAPACITY_MAX (UINT64_C(1) << 40)
 #define PADDING_MAX (UINT64_C(0xffffff) * EVPIPE__GRANULE)
 
-/* Stored for a text or a key that was not given; what is given is shorter. */
-#define NO_LENGTH UINT16_MAX
-
 /* Set in every key: taken for a length it is more than a record has, so no record's commit word is 0, which fresh memory is. */
 #define KEY_BIT (UINT64_C(1) << 23)
 
 static const char magic[8] = {'e', 'v', 'p', 'i', 'p', 'e', 'j', 'l'};
-
-static uint64_t align(uint64_t size)
-{
-	return (size + EVPIPE__GRANULE - 1) & ~(uint64_t)(EVPIPE__GRANULE - 1);
-}
 
 uint64_t evpipe__area_capacity(uint64_t bytes)
 {
@@ -48,7 +42,7 @@ static void set_area(evpipe__area *area, struct evpipe__area_header *header)
 
 static uint64_t header_checksum(const struct evpipe__area_header *header)
 {
-	return XXH3_64bits(header, offsetof(struct evpipe__area_header, checksum));
+	return XXH3_64bits((const char *)header + sizeof magic, offsetof(struct evpipe__area_header, checksum) - sizeof magic);
 }
 
 void evpipe__area_init(evpipe__area *area, void *memory, uint32_t kind, uint64_t capacity, const evpipe__identity *identity,
@@ -56,7 +50,10 @@ void evpipe__area_init(evpipe__area *area, void *memory, uint32_t kind, uint64_t
 {
 	struct evpipe__area_header *header = memory;
 
-	memset(header, 0, sizeof *header);
+	/* The magic first and last: who is killed in between leaves a blank area. */
+	memset(header->magic, 0, sizeof header->magic);
+	atomic_thread_fence(memory_order_release);
+	memset((char *)header + sizeof magic, 0, sizeof *header - sizeof magic);
 	header->version = VERSION;
 	header->byte_order = BYTE_ORDER_MARK;
 	header->kind = kind;
@@ -65,16 +62,17 @@ void evpipe__area_init(evpipe__area *area, void *memory, uint32_t kind, uint64_t
 	header->start = start;
 	header->identity = *identity;
 	header->identity.key |= KEY_BIT;
-	memcpy(header->magic, magic, sizeof magic);
 	header->checksum = header_checksum(header);
 	atomic_store_explicit(&header->tail, start, memory_order_relaxed);
 	atomic_store_explicit(&header->head, start, memory_order_release);
+	atomic_thread_fence(memory_order_release);
+	memcpy(header->magic, magic, sizeof magic);
 	set_area(area, header);
 }
 
 int evpipe__area_is_blank(const void *memory, size_t size)
 {
-	static const char zeros[sizeof(struct evpipe__area_header)];
+	static const char zeros[sizeof magic];
 	return size < EVPIPE__AREA_HEADER_SIZE || memcmp(memory, zeros, sizeof zeros) == 0;
 }
 
@@ -104,6 +102,24 @@ const char *evpipe__area_open(evpipe__area *area, void *memory, size_t size, uin
 	return NULL;
 }
 
+/* It needs no other start for each area: the commit word in it is under the area's key. */
+static uint64_t checksum_of(const struct evpipe__record *record, uint64_t word, uint64_t size)
+{
+	struct evpipe__record head;
+	memcpy((void *)&head, (const void *)record, sizeof head);
+	atomic_store_explicit(&head.commit, word, memory_order_relaxed);
+	head.checksum = 0;
+	head.mark = 0;
+	uint64_t sum = XXH3_64bits(&head, sizeof head);
+	return head.is_padding ? sum : XXH3_64bits_withSeed(record + 1, size - sizeof head, sum);
+}
+
+void evpipe__area_publish_checked(evpipe__area *area, struct evpipe__record *record, uint64_t position, uint64_t size)
+{
+	record->checksum = checksum_of(record, evpipe__commit_word(area, position, size), size);
+	evpipe__area_publish(area, record, position, size);
+}
+
 void evpipe__area_pad(evpipe__area *area, uint64_t position, uint64_t size)
 {
 	while (size) {
@@ -111,82 +127,11 @@ void evpipe__area_pad(evpipe__area *area, uint64_t position, uint64_t size)
 		struct evpipe__record *record = evpipe__area_at(area, position);
 		record->is_padding = 1;
 		record->mark = EVPIPE__MARK_NEW;
-		evpipe__area_publish(area, record, position, part);
 		/* A length that was flipped would hide the records behind it. */
-		record->checksum = evpipe__record_checksum(record, part);
+		evpipe__area_publish_checked(area, record, position, part);
 		position += part;
 		size -= part;
 	}
-}
-
-/* ---- writing a record ---- */
-
-/*
- * The texts are taken one by one: the caller has just stored their pointers, and a loop over them becomes wide loads of
- * two pointers at once, which wait until all stores before are in the cache, those of the record before included.
- */
-static size_t size_of_text(const char *text, size_t *length)
-{
-	if (!text) {
-		*length = EVPIPE__NO_TEXT;
-		return 0;
-	}
-	*length = strlen(text);
-	return *length + 1;
-}
-
-size_t evpipe__record_size_of(const evpipe_event *event, size_t lengths[4])
-{
-	size_t size = sizeof(struct evpipe__record) + (event->key ? event->key_len : 0) + event->data_len;
-	size += size_of_text(event->destination, &lengths[0]);
-	size += size_of_text(event->type, &lengths[1]);
-	size += size_of_text(event->content_type, &lengths[2]);
-	size += size_of_text(event->id, &lengths[3]);
-	for (size_t i = 0; i < event->headers_count; i++) {
-		const evpipe_header *header = &event->headers[i];
-		size += strlen(header->name) + 1 + sizeof(uint32_t) + (header->value ? header->value_len : 0);
-	}
-	return align(size);
-}
-
-static char *put(char *to, const void *bytes, size_t len)
-{
-	if (len)
-		memcpy(to, bytes, len);
-	return to + len;
-}
-
-static char *put_text(char *to, const char *text, size_t length)
-{
-	return text ? put(to, text, length + 1) : to;
-}
-
-void evpipe__record_write(struct evpipe__record *record, const evpipe_event *event, const size_t lengths[4], int64_t time_ms)
-{
-	char *to = (char *)(record + 1);
-	to = put_text(to, event->destination, lengths[0]);
-	to = put_text(to, event->type, lengths[1]);
-	to = put_text(to, event->content_type, lengths[2]);
-	to = put_text(to, event->id, lengths[3]);
-	for (int i = 0; i < 4; i++)
-		record->text_len[i] = lengths[i] == EVPIPE__NO_TEXT ? NO_LENGTH : (uint16_t)lengths[i];
-	char *headers = to;
-	for (size_t i = 0; i < event->headers_count; i++) {
-		const evpipe_header *header = &event->headers[i];
-		uint32_t             len = header->value ? (uint32_t)header->value_len : UINT32_MAX;
-		to = put(to, header->name, strlen(header->name) + 1);
-		to = put(to, &len, sizeof len);
-		to = put(to, header->value, header->value ? header->value_len : 0);
-	}
-	record->headers_len = (uint32_t)(to - headers);
-	record->headers_count = (uint8_t)event->headers_count;
-	record->key_len = event->key ? (uint16_t)event->key_len : NO_LENGTH;
-	to = put(to, event->key, event->key ? event->key_len : 0);
-	record->data_len = (uint32_t)event->data_len;
-	put(to, event->data, event->data_len);
-	record->time_ms = event->time_ms ? event->time_ms : time_ms;
-	record->is_padding = 0;
-	record->mark = EVPIPE__MARK_NEW;
 }
 
 /* ---- reading one ---- */
@@ -197,7 +142,7 @@ void evpipe__record_read(const struct evpipe__record *record, uint64_t position,
 	const char *texts[4];
 
 	for (int i = 0; i < 4; i++) {
-		texts[i] = record->text_len[i] == NO_LENGTH ? NULL : from;
+		texts[i] = record->text_len[i] == EVPIPE__NO_LENGTH ? NULL : from;
 		from += texts[i] ? record->text_len[i] + 1 : 0;
 	}
 	for (size_t i = 0; i < record->headers_count; i++) {
@@ -217,8 +162,8 @@ void evpipe__record_read(const struct evpipe__record *record, uint64_t position,
 		.type = texts[1],
 		.content_type = texts[2],
 		.id = texts[3],
-		.key = record->key_len == NO_LENGTH ? NULL : from,
-		.key_len = record->key_len == NO_LENGTH ? 0 : record->key_len,
+		.key = record->key_len == EVPIPE__NO_LENGTH ? NULL : from,
+		.key_len = record->key_len == EVPIPE__NO_LENGTH ? 0 : record->key_len,
 		.data_len = record->data_len,
 		.time_ms = record->time_ms,
 		.headers = entry->headers,
@@ -245,17 +190,6 @@ void evpipe__record_id(char id[EVPIPE__ID_MAX], uint64_t nonce, uint64_t positio
 	*end = '\0';
 }
 
-/* The checksum needs no other start for each area: the commit word in it is under the area's key. */
-uint64_t evpipe__record_checksum(const struct evpipe__record *record, uint64_t size)
-{
-	struct evpipe__record head;
-	memcpy((void *)&head, (const void *)record, sizeof head);
-	head.checksum = 0;
-	head.mark = 0;
-	uint64_t sum = XXH3_64bits(&head, sizeof head);
-	return head.is_padding ? sum : XXH3_64bits_withSeed(record + 1, size - sizeof head, sum);
-}
-
 /* ---- records that nobody vouches for ---- */
 
 static int has_headers(const struct evpipe__record *record, const char *from, const char *end)
@@ -278,83 +212,88 @@ static int has_headers(const struct evpipe__record *record, const char *from, co
 static int makes_sense(const struct evpipe__record *record, uint64_t size)
 {
 	const char *from = (const char *)(record + 1), *end = (const char *)record + size;
-	uint64_t    key_len = record->key_len == NO_LENGTH ? 0 : record->key_len;
+	uint64_t    key_len = record->key_len == EVPIPE__NO_LENGTH ? 0 : record->key_len;
 
 	if (size < sizeof *record || record->is_padding > 1 || record->headers_count > EVPIPE__HEADERS_MAX + 1)
 		return 0;
 	for (int i = 0; i < 4; i++) {
 		uint64_t len = record->text_len[i];
-		if (len == NO_LENGTH)
+		if (len == EVPIPE__NO_LENGTH)
 			continue;
 		if (len >= (uint64_t)(end - from) || strnlen(from, len + 1) != len)
 			return 0;
 		from += len + 1;
 	}
-	if (record->text_len[0] == NO_LENGTH || !record->text_len[0])
+	if (record->text_len[0] == EVPIPE__NO_LENGTH || !record->text_len[0])
 		return 0;
 	if (record->headers_len > (uint64_t)(end - from) || !has_headers(record, from, from + record->headers_len))
 		return 0;
 	from += record->headers_len;
 	return key_len + record->data_len <= (uint64_t)(end - from) &&
-	       align((uint64_t)(from - (const char *)record) + key_len + record->data_len) == size;
+	       evpipe__granules((uint64_t)(from - (const char *)record) + key_len + record->data_len) == size;
 }
 
-/* The length of a record that may be believed; 0: there is none. *damaged: there was one. */
-static uint64_t sound_size(const evpipe__area *area, uint64_t position, uint64_t to, int checked, int *damaged)
+/* The length of a record that may be believed; 0: there is none. */
+static uint64_t sound_size(const evpipe__area *area, uint64_t position, uint64_t to, int checked)
 {
 	const struct evpipe__record *record = evpipe__area_at(area, position);
 	uint64_t                     size = evpipe__area_published(area, position);
 	uint64_t                     place = (position - area->base) & area->mask;
 
-	*damaged = 0;
-	if (!size)
+	if (!size || to - position < size || area->mask + 1 - place < size || record->is_padding > 1)
 		return 0;
-	*damaged = 1;
-	if (to - position < size || area->mask + 1 - place < size || record->is_padding > 1)
+	if (checked && record->checksum != checksum_of(record, evpipe__commit_word(area, position, size), size))
 		return 0;
-	if (checked && record->checksum != evpipe__record_checksum(record, size))
-		return 0;
-	if (!record->is_padding && !makes_sense(record, size))
-		return 0;
-	*damaged = 0;
-	return size;
+	return record->is_padding || makes_sense(record, size) ? size : 0;
 }
 
-static void pad_torn(evpipe__area *area, uint64_t from, uint64_t to)
+/* Whether there is, or was, a record. Where records lie one behind the other and the rest is zero, anything is a sign of one. */
+static int was_record(const evpipe__area *area, uint64_t position, int checked)
 {
-	uint64_t to_end = area->mask + 1 - ((from - area->base) & area->mask);
+	if (checked)
+		return atomic_load_explicit(&evpipe__area_at(area, position)->commit, memory_order_relaxed) != 0;
+	return evpipe__area_published(area, position) != 0;
+}
+
+/* Padding in place of what is no record. Returns how many bytes of it there are; of a checked area, what is zero was never written. */
+static uint64_t pad_torn(evpipe__area *area, uint64_t from, uint64_t to, int checked)
+{
+	static const char zeros[EVPIPE__GRANULE];
+	uint64_t          torn = 0, to_end = area->mask + 1 - ((from - area->base) & area->mask);
+
+	for (uint64_t position = from; position != to; position += EVPIPE__GRANULE)
+		if (!checked || memcmp((const void *)evpipe__area_at(area, position), zeros, sizeof zeros) != 0)
+			torn += EVPIPE__GRANULE;
 	if (to - from > to_end) {
-		/* Padding lies in one piece, as all records do. */
+		/* It lies in one piece, as all records do. */
 		evpipe__area_pad(area, from, to_end);
 		from += to_end;
 	}
 	evpipe__area_pad(area, from, to - from);
+	return torn;
 }
 
 void evpipe__area_mend(evpipe__area *area, uint64_t from, uint64_t to, int checked, evpipe__scanned *scanned)
 {
-	uint64_t torn = from, position = from, size;
-	int      damaged;
+	uint64_t torn = from, size;
 
-	while (position != to) {
-		size = sound_size(area, position, to, checked, &damaged);
-		scanned->damaged += (uint64_t)damaged;
+	for (uint64_t position = from; position != to; position += size) {
+		size = sound_size(area, position, to, checked);
 		if (!size) {
-			position += EVPIPE__GRANULE;
+			scanned->damaged += position == torn && was_record(area, position, checked);
+			size = EVPIPE__GRANULE;
 			continue;
 		}
-		scanned->torn += position - torn;
-		pad_torn(area, torn, position);
+		scanned->torn += pad_torn(area, torn, position, checked);
+		torn = position + size;
 		struct evpipe__record *record = evpipe__area_at(area, position);
-		if (!record->is_padding && !evpipe__record_is_done(record)) {
+		if (record->is_padding)
+			continue;
+		int done = evpipe__record_is_done(record);
+		scanned->done += (uint64_t)done;
+		scanned->records += !done;
+		if (!done)
 			record->mark = EVPIPE__MARK_NEW;
-			scanned->records++;
-		} else {
-			scanned->done += !record->is_padding;
-		}
-		position += size;
-		torn = position;
 	}
-	scanned->torn += to - torn;
-	pad_torn(area, torn, to);
+	scanned->torn += pad_torn(area, torn, to, checked);
 }

@@ -16,7 +16,8 @@
 #define EVPIPE__GRANULE 64
 #define EVPIPE__AREA_HEADER_SIZE 4096
 #define EVPIPE__HEADERS_MAX 32  /* of an event; an entry has room for one of ours besides */
-#define EVPIPE__NO_TEXT SIZE_MAX /* the length of a text that is NULL */
+#define EVPIPE__NO_TEXT SIZE_MAX /* the length of a text that is NULL; in a record, of a key, too: */
+#define EVPIPE__NO_LENGTH UINT16_MAX
 
 enum { EVPIPE__AREA_RING = 1, EVPIPE__AREA_SEGMENT, EVPIPE__AREA_REJECTED };
 
@@ -39,10 +40,11 @@ struct evpipe__area_header {
 	uint64_t         capacity; /* a power of two */
 	uint64_t         start;    /* the first position */
 	evpipe__identity identity;
-	uint64_t         checksum; /* of what stands before it */
+	uint64_t         checksum; /* of what stands before it, the magic aside */
 	_Alignas(64) _Atomic uint64_t head;
 	_Atomic uint64_t accepted; /* beside the head: who reserves has the line anyway */
 	_Alignas(64) _Atomic uint64_t tail;
+	_Atomic int64_t  now_ms; /* beside the tail: who appends has just read that */
 };
 
 /* Then the texts, each with its NUL, the headers, the key and the data. */
@@ -90,20 +92,21 @@ void evpipe__area_init(evpipe__area *area, void *memory, uint32_t kind, uint64_t
  */
 const char *evpipe__area_open(evpipe__area *area, void *memory, size_t size, uint32_t kind);
 
-/* Whether the memory was never made an area: its maker died before. */
+/* Whether the memory was never made an area, or was being made one anew: whoever did died. Nobody needs what is in it. */
 int evpipe__area_is_blank(const void *memory, size_t size);
 
 /* What a scan met. */
 typedef struct evpipe__scanned {
 	uint64_t records; /* not done */
 	uint64_t done;
-	uint64_t torn;    /* bytes of what is no record, where there should be some */
+	uint64_t torn;    /* bytes of what is no record, where there should be some, or something is */
 	uint64_t damaged; /* records that are there, but not as they were written */
 } evpipe__scanned;
 
 /*
  * Look at each granule from `from` to `to`, and put padding in place of what is no record, so that one can go from one
- * record to the next. Records that were taken count as new again. With `checked`, a record is what its checksum fits.
+ * record to the next. Records that were taken count as new again. With `checked`, a record is what its checksum fits, and
+ * what was never written is zero.
  */
 void evpipe__area_mend(evpipe__area *area, uint64_t from, uint64_t to, int checked, evpipe__scanned *scanned);
 
@@ -131,6 +134,9 @@ static inline void evpipe__area_publish(evpipe__area *area, struct evpipe__recor
 	atomic_store_explicit(&record->commit, evpipe__commit_word(area, position, size), memory_order_release);
 }
 
+/* With its checksum. */
+void evpipe__area_publish_checked(evpipe__area *area, struct evpipe__record *record, uint64_t position, uint64_t size);
+
 /* Publish padding over `size` bytes. */
 void evpipe__area_pad(evpipe__area *area, uint64_t position, uint64_t size);
 
@@ -151,20 +157,11 @@ static inline int evpipe__record_is_done(const struct evpipe__record *record)
 	return record->mark == evpipe__record_done_mark(record);
 }
 
-/* Bytes that an event takes; fills lengths with those of destination, type, content_type and id. */
-size_t evpipe__record_size_of(const evpipe_event *event, size_t lengths[4]);
-
-/* All but the commit word and the checksum. `time_ms` stands for an event's 0. */
-void evpipe__record_write(struct evpipe__record *record, const evpipe_event *event, const size_t lengths[4], int64_t time_ms);
-
 /* The id of an event that was given none: unique without asking anybody. */
 #define EVPIPE__ID_MAX 40
 void evpipe__record_id(char id[EVPIPE__ID_MAX], uint64_t nonce, uint64_t position);
 
 /* Points into the record. */
 void evpipe__record_read(const struct evpipe__record *record, uint64_t position, evpipe__journal_entry *entry);
-
-/* Of a published record of `size` bytes. */
-uint64_t evpipe__record_checksum(const struct evpipe__record *record, uint64_t size);
 
 #endif

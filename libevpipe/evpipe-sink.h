@@ -73,7 +73,8 @@ typedef struct evpipe_answer {
 	int                   status;   /* as HTTP's, or 0 if there was none */
 	const char           *text;     /* one line for people: what went wrong; NULL or "" if nothing did. The core cuts it at 1 KiB */
 	int                   unknown;  /* true: it may have been stored (a time-out, a lost connection) */
-	int64_t               leave_alone_ms; /* how long the destination wants no posts at all (Retry-After); 0: it didn't say */
+	/* How long the destination wants no posts at all (Retry-After); 0: it didn't say. Not heeded with PERMANENT, which speaks of events. */
+	int64_t               leave_alone_ms;
 	int                   overloaded; /* true: fewer posts at a time, please (429, 503, a time-out) */
 } evpipe_answer;
 

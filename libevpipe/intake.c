@@ -345,11 +345,11 @@ int evpipe__intake_step(evpipe__pipeline *pipeline)
 {
 	int may_post = pipeline->posting < pipeline->in_flight_max && !pipeline->sink_is_full;
 	int count = 0, most = may_post ? EVENTS_A_ROUND : EVENTS_A_BUSY_ROUND;
+	evpipe_transport_event event = {0}; /* so that a transport that knows fewer members leaves the others 0 */
 
 	/* A batch that is full goes at once: its events are still in the cache, and its lane gets no backlog that asks for more lanes. */
 	for (; count < most && !(may_post && !TAILQ_EMPTY(&pipeline->active)); count++) {
-		evpipe_transport_event event = {0}; /* so that a transport that knows fewer members leaves the others 0 */
-		unsigned               flags = pipeline->state != EVPIPE__RUNNING || is_full(pipeline) ? EVPIPE_POLL_NO_RECORDS : 0;
+		unsigned flags = pipeline->state != EVPIPE__RUNNING || is_full(pipeline) ? EVPIPE_POLL_NO_RECORDS : 0;
 		if (pipeline->setup.transport_ops->poll(pipeline->setup.transport, flags, &event) != EVPIPE_OK)
 			break;
 		switch (event.type) {

@@ -5,6 +5,7 @@
 
 #include "errors.h"
 #include "memory.h"
+#include "record.h"
 
 /* Set in the head, it makes every reservation fail: positions stay below it for 2^63 bytes. */
 #define SEALED (UINT64_C(1) << 63)
@@ -142,9 +143,16 @@ evpipe_err evpipe__journal_append(evpipe__journal *journal, const evpipe_event *
 		head += padding;
 	}
 	struct evpipe__record *record = evpipe__area_at(&journal->ring, head);
+	if (!time_ms)
+		time_ms = atomic_load_explicit(&header->now_ms, memory_order_relaxed);
 	evpipe__record_write(record, event, lengths, time_ms);
 	evpipe__area_publish(&journal->ring, record, head, size);
 	return EVPIPE_OK;
+}
+
+void evpipe__journal_tell_time(evpipe__journal *journal, int64_t now_ms)
+{
+	atomic_store_explicit(&journal->ring.header->now_ms, now_ms, memory_order_relaxed);
 }
 
 void evpipe__journal_seal(evpipe__journal *journal)

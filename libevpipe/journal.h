@@ -43,10 +43,13 @@ evpipe__spool *evpipe__journal_spool(evpipe__journal *journal); /* NULL: it has 
 
 /*
  * Append a copy. The event was checked (lengths, counts), `lengths` and `size` are of evpipe__record_size_of. EFULL,
- * ECLOSED after seal. `time_ms` stands for an event's 0.
+ * ECLOSED after seal. `time_ms` stands for an event's 0; if it is 0, too, the time that the journal was told last does.
  */
 evpipe_err evpipe__journal_append(evpipe__journal *journal, const evpipe_event *event, const size_t lengths[4], size_t size,
                                   int64_t time_ms);
+
+/* What time it is, since 1970. The consumer, again and again: to ask a clock takes as long as half of an append. */
+void evpipe__journal_tell_time(evpipe__journal *journal, int64_t now_ms);
 
 /* From now on appends are refused; those that have reserved still publish. */
 void evpipe__journal_seal(evpipe__journal *journal);

@@ -38,6 +38,7 @@ CORE_SOURCES = \
 	libevpipe/producer.c \
 	libevpipe/properties.c libevpipe/properties.h \
 	libevpipe/pump.c libevpipe/pump.h \
+	libevpipe/record.h \
 	libevpipe/recovery.c libevpipe/recovery.h \
 	libevpipe/rejects.c libevpipe/rejects.h \
 	libevpipe/router.c \

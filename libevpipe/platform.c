@@ -72,12 +72,16 @@ void evpipe__region_populate(void *memory, size_t size)
 		*(volatile char *)(region + i) = *(volatile char *)(region + i);
 }
 
-/* Cut a mapping down to `size` bytes that begin at a huge page's boundary. */
-static char *cut_aligned(char *mapped, size_t mapped_size, size_t size)
+void *evpipe__address_reserve(size_t size, size_t aligned_at)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	char  *region = mapped + (-(uintptr_t)mapped & (HUGE_PAGE - 1));
-	char  *end = region + ((size + page - 1) & ~(page - 1));
+	size_t mapped_size = size < HUGE_PAGE ? size : size + HUGE_PAGE + page;
+	char  *mapped = mmap(NULL, mapped_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (mapped == MAP_FAILED || mapped_size == size)
+		return mapped == MAP_FAILED ? NULL : mapped;
+	char *region = mapped + (-((uintptr_t)mapped + aligned_at) & (HUGE_PAGE - 1));
+	char *end = region + ((size + page - 1) & ~(page - 1));
 	if (region > mapped)
 		munmap(mapped, (size_t)(region - mapped));
 	if (end < mapped + mapped_size)
@@ -89,12 +93,17 @@ evpipe_err evpipe__region_new(void **out, size_t size)
 {
 	if (!size || size > SIZE_MAX / 2)
 		return EVPIPE_EINVAL;
-	size_t mapped_size = size < HUGE_PAGE ? size : size + HUGE_PAGE;
-	char  *region = mmap(NULL, mapped_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (region == MAP_FAILED)
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	char  *region = evpipe__address_reserve(size, page);
+	if (!region)
 		return EVPIPE_ENOMEM;
-	if (mapped_size > size)
-		region = cut_aligned(region, mapped_size, size);
+	if (mprotect(region, size, PROT_READ | PROT_WRITE) != 0) {
+		munmap(region, size);
+		return EVPIPE_ENOMEM;
+	}
+	/* Else a fork makes each page of it be copied when it is next written to, and who emits would wait for that. */
+	if (size > page)
+		madvise(region + page, size - page, MADV_DONTFORK);
 	evpipe__region_populate(region, size);
 	*out = region;
 	return EVPIPE_OK;

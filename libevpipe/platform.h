@@ -12,9 +12,15 @@
 /* The machine's own runtime: real clocks (the wall clock is the coarse one), the kernel's randomness, threads. Static. */
 const evpipe_runtime *evpipe__platform_runtime(void);
 
-/* Zeroed memory of its own, every page present. EINVAL for 0, ENOMEM. */
+/*
+ * Zeroed memory of its own, every page present; what is behind its first page begins at a large page's boundary, and is not
+ * there in a child of fork. EINVAL for 0, ENOMEM.
+ */
 evpipe_err evpipe__region_new(void **out, size_t size);
 void       evpipe__region_free(void *region, size_t size);
+
+/* Addresses for `size` bytes with nothing behind them; the one at `aligned_at` is a large page's boundary. NULL: there are none. */
+void *evpipe__address_reserve(size_t size, size_t aligned_at);
 
 /* See that all pages of a region are present, and large ones where that can be. */
 void evpipe__region_populate(void *region, size_t size);

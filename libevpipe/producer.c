@@ -13,6 +13,7 @@
 #include "memory.h"
 #include "platform.h"
 #include "pump.h"
+#include "record.h"
 #include "settings.h"
 
 #define DESTINATION_MAX 255
@@ -31,15 +32,18 @@
 enum state { OPEN, CLOSING, CLOSED };
 
 struct evpipe_producer {
+	/* What emit reads, together, and far from what others write. */
+	const volatile char *in_parent;
+	evpipe__journal     *journal; /* home's */
+	size_t               event_max;
+	int                  asks_clock; /* nobody tells the journal what time it is */
+
 	const evpipe_config        *config; /* ours */
 	const evpipe_runtime       *runtime;
 	const evpipe_transport_ops *ops;
 	void                       *transport;
 	evpipe__home                home;
-	evpipe__journal            *journal; /* home's */
 	evpipe__pump               *pump;
-	const volatile char        *in_parent;
-	size_t                      event_max;
 	_Atomic uint64_t            refused;
 
 	int             stepped;
@@ -107,6 +111,11 @@ static evpipe_err check_lengths(const evpipe_producer *producer, const size_t le
 	return event->data_len > producer->event_max || size > producer->event_max ? EVPIPE_ETOOLARGE : EVPIPE_OK;
 }
 
+static int64_t wall_ms_of(const evpipe_producer *producer)
+{
+	return producer->runtime->wall_ms(producer->runtime->ctx);
+}
+
 evpipe_err evpipe_emit(evpipe_producer *producer, const evpipe_event *event)
 {
 	if (!*producer->in_parent)
@@ -119,7 +128,7 @@ evpipe_err evpipe_emit(evpipe_producer *producer, const evpipe_event *event)
 		err = check_lengths(producer, lengths, event, size);
 	}
 	if (!err) {
-		int64_t now_ms = event->time_ms ? 0 : producer->runtime->wall_ms(producer->runtime->ctx);
+		int64_t now_ms = producer->asks_clock ? wall_ms_of(producer) : 0;
 		err = evpipe__journal_append(producer->journal, event, lengths, size, now_ms);
 	}
 	if (err)
@@ -146,7 +155,8 @@ static evpipe_err run_round(evpipe_producer *producer, int64_t *due_ms)
 	if (closed)
 		return EVPIPE_ECLOSED;
 
-	int any = evpipe__pump_step(producer->pump, now_of(producer), due_ms);
+	evpipe__journal_tell_time(producer->journal, wall_ms_of(producer));
+	int any = evpipe__pump_step(producer->pump, now_of(producer), flushing || producer->stepped, due_ms);
 	if (flushing)
 		producer->ops->flush(producer->transport);
 
@@ -250,6 +260,10 @@ static evpipe_err open_journal(evpipe_producer *producer, evpipe_error *error)
 	producer->event_max = (size_t)evpipe_config_number(producer->config, NULL, "event.max");
 	evpipe_err err = evpipe__home_open(&producer->home, producer->config, producer->runtime, error);
 	producer->journal = producer->home.journal;
+	/* A pump that has a thread looks each 10 ms at the latest; but it waits for disks. */
+	producer->asks_clock = producer->stepped || (!err && evpipe__journal_spool(producer->journal));
+	if (!err)
+		evpipe__journal_tell_time(producer->journal, wall_ms_of(producer));
 	return err;
 }
 

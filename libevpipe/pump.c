@@ -33,6 +33,8 @@ struct evpipe__pump {
 	int64_t      topic_retry_ms;
 	evpipe__journal *source; /* whose records are being sent: one that was adopted, or our own; tokens are positions in it */
 	uint64_t     cursor;     /* the first record in it that may have to be sent */
+	int64_t      looked_ms;  /* when all that was published had been sent; */
+	int          has_more;   /* it had not */
 	int64_t      sync_interval_ms;
 	int64_t      sync_at_ms;
 	int64_t      resend_at_ms;
@@ -332,7 +334,13 @@ static int send_events(evpipe__pump *pump, int64_t now_ms)
 	evpipe_record         record;
 	int                   sends = 0;
 
-	for (; sends < SENDS_A_ROUND && evpipe__journal_next(pump->source, &pump->cursor, &entry); sends++) {
+	pump->looked_ms = now_ms;
+	pump->has_more = 1;
+	for (; sends < SENDS_A_ROUND; sends++) {
+		if (!evpipe__journal_next(pump->source, &pump->cursor, &entry)) {
+			pump->has_more = 0;
+			break;
+		}
 		evpipe_err err = build_record(pump, &entry, &record, headers, &texts);
 		if (!err)
 			err = pump->setup.ops->send(pump->setup.transport, &record, entry.position);
@@ -414,11 +422,12 @@ static int reclaim(evpipe__pump *pump)
 	return 1;
 }
 
-int evpipe__pump_step(evpipe__pump *pump, int64_t now_ms, int64_t *next_due_ms)
+int evpipe__pump_step(evpipe__pump *pump, int64_t now_ms, int eager, int64_t *next_due_ms)
 {
 	int any = ask_for_topic(pump, now_ms);
 	any |= take_events(pump, now_ms);
 	int may_send = pump->topic_state == TOPIC_READY && now_ms >= pump->resend_at_ms;
+	may_send &= eager || pump->has_more || now_ms != pump->looked_ms;
 	int sends = may_send ? send_events(pump, now_ms) : 0;
 	any |= sends > 0;
 	any |= keep_on_disk(pump, now_ms);

@@ -32,8 +32,12 @@ typedef struct evpipe__pump_setup {
 evpipe_err evpipe__pump_new(evpipe__pump **out, const evpipe__pump_setup *setup, evpipe_error *error);
 void       evpipe__pump_free(evpipe__pump *pump);
 
-/* One round. True if it did something. *next_due_ms is not later than now_ms if it left something undone. */
-int evpipe__pump_step(evpipe__pump *pump, int64_t now_ms, int64_t *next_due_ms);
+/*
+ * One round. True if it did something. *next_due_ms is not later than now_ms if it left something undone. Unless it is
+ * `eager`, it looks for what was emitted at most once a millisecond: who follows each event closely takes its memory from
+ * those who write it.
+ */
+int evpipe__pump_step(evpipe__pump *pump, int64_t now_ms, int eager, int64_t *next_due_ms);
 
 /* Whether journals that were adopted are not all sent yet. Any thread. */
 int evpipe__pump_is_recovering(const evpipe__pump *pump);

@@ -109,18 +109,18 @@ struct adopting {
 };
 
 /* One segment that cannot be read leaves the others as good as they are. */
-static evpipe_err adopt_segments(const struct adopting *adopting, evpipe__adopted *adopted, evpipe__spool *spool, const struct names *names)
+static evpipe_err adopt_segments(const struct adopting *adopting, evpipe__adopted *adopted, evpipe__spool *spool, const struct names *names,
+                                 evpipe_error *error)
 {
-	char         name[EVPIPE__FILE_NAME_MAX];
-	evpipe_error error;
+	char name[EVPIPE__FILE_NAME_MAX];
 
 	for (size_t i = 0; i < names->count; i++) {
 		evpipe__spool_name(name, adopted->nonce, names->segments[i], "segment");
-		evpipe_err err = evpipe__spool_adopt(spool, name, adopting->flags, &adopted->found, &error);
+		evpipe_err err = evpipe__spool_adopt(spool, name, adopting->flags, &adopted->found, error);
 		if (err == EVPIPE_ENOMEM)
 			return err;
 		if (err)
-			adopting->met(adopting->ctx, EVPIPE__FATE_REFUSED, adopted->nonce, NULL, error.text);
+			adopting->met(adopting->ctx, EVPIPE__FATE_REFUSED, adopted->nonce, NULL, error->text);
 	}
 	adopted->bytes = spool->bytes;
 	return EVPIPE_OK;
@@ -183,7 +183,7 @@ static evpipe_err assemble(const struct adopting *adopting, evpipe__adopted *ado
 	spool.is_scratch = (adopting->flags & EVPIPE__FILE_SCRATCH) != 0;
 	evpipe_err err = names->has_ring ? open_ring(adopting, adopted, error) : EVPIPE_OK;
 	if (!err)
-		err = adopt_segments(adopting, adopted, &spool, names);
+		err = adopt_segments(adopting, adopted, &spool, names, error);
 	if (!err && !TAILQ_EMPTY(&spool.segments) && !adopted->created_ms)
 		adopted->created_ms = TAILQ_FIRST(&spool.segments)->area.header->identity.created_ms;
 	if (!err)

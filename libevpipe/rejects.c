@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "errors.h"
+#include "record.h"
 #include "spool.h"
 
 #define CAPACITY_MIN (UINT64_C(1) << 20)
@@ -59,8 +60,7 @@ evpipe_err evpipe__rejects_add(evpipe__rejects *rejects, const evpipe_event *eve
 		return err;
 	struct evpipe__record *record = evpipe__area_at(&rejects->area, rejects->end);
 	evpipe__record_write(record, &with_reason, lengths, 0);
-	evpipe__area_publish(&rejects->area, record, rejects->end, size);
-	record->checksum = evpipe__record_checksum(record, size);
+	evpipe__area_publish_checked(&rejects->area, record, rejects->end, size);
 	rejects->end += size;
 	return rejects->storage.ops->sync(rejects->storage.self, &rejects->file, error);
 }

@@ -114,7 +114,8 @@ static evpipe_err send_event(evpipe__pipeline *pipeline, evpipe__event *event)
 		return err;
 	size_t count = delivery->headers_count < HEADERS_MAX - 1 ? delivery->headers_count : HEADERS_MAX - 1;
 	headers[0] = (evpipe_header){EVPIPE__ENVELOPE_HEADER, pipeline->header.data, pipeline->header.len};
-	memcpy(headers + 1, delivery->headers, count * sizeof *headers);
+	if (count)
+		memcpy(headers + 1, delivery->headers, count * sizeof *headers);
 	evpipe_record record = {
 		.topic = event->target == DEAD ? pipeline->tiers.dead_topic : pipeline->tiers.topics[event->target],
 		.partition = EVPIPE_PARTITION_ANY,

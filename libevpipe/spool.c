@@ -86,6 +86,12 @@ static void insert(evpipe__spool *spool, evpipe__segment *segment)
 	else
 		TAILQ_INSERT_HEAD(&spool->segments, segment, link);
 	spool->bytes += spool->capacity;
+	/* One was left when the next record did not fit: the room behind its last one is the next segment's. */
+	const evpipe__segment *next = TAILQ_NEXT(segment, link);
+	if (after && after->end > segment->start)
+		after->end = segment->start;
+	if (next && segment->end > next->start)
+		segment->end = next->start;
 }
 
 evpipe_err evpipe__spool_adopt(evpipe__spool *spool, const char *name, unsigned flags, evpipe__scanned *scanned, evpipe_error *error)
@@ -97,6 +103,12 @@ evpipe_err evpipe__spool_adopt(evpipe__spool *spool, const char *name, unsigned 
 	evpipe_err err = spool->storage.ops->open(spool->storage.self, name, flags, &segment->file, error);
 	if (err)
 		goto out;
+	if (evpipe__area_is_blank(segment->file.memory, segment->file.size)) {
+		/* The machine died before it was ever synced. */
+		if (!spool->is_scratch)
+			spool->storage.ops->remove(spool->storage.self, name);
+		goto out;
+	}
 	const char *why = evpipe__area_open(&segment->area, segment->file.memory, segment->file.size, EVPIPE__AREA_SEGMENT);
 	if (!why && segment->area.header->identity.nonce != spool->identity.nonce)
 		why = "not of the journal that it is named after";
@@ -114,12 +126,14 @@ evpipe_err evpipe__spool_adopt(evpipe__spool *spool, const char *name, unsigned 
 	segment->is_damaged = found.damaged > 0;
 	scanned->records += found.records;
 	scanned->done += found.done;
+	scanned->torn += found.torn;
 	scanned->damaged += found.damaged;
 	insert(spool, segment);
 	if (segment->end > spool->copied)
 		spool->copied = segment->end;
+	segment = NULL;
 out:
-	if (err) {
+	if (segment) {
 		spool->storage.ops->close(spool->storage.self, &segment->file);
 		evpipe__free(segment);
 	}
@@ -158,8 +172,11 @@ evpipe_err evpipe__spool_copy(evpipe__spool *spool, const struct evpipe__record 
 	evpipe__segment *segment = TAILQ_LAST(&spool->segments, evpipe__segment_list);
 	evpipe_err       err;
 
-	if (segment && !segment->undone)
-		begin_segment(spool, segment, position); /* nobody needs what it has: in its place */
+	if (segment && !segment->undone) {
+		/* Nobody needs what it has: in its place. What is not written is zero, so that damage is told from it. */
+		memset(segment->area.records, 0, segment->end - segment->start);
+		begin_segment(spool, segment, position);
+	}
 	if (!segment || position + size > segment->start + spool->capacity) {
 		err = new_segment(spool, position, error);
 		if (err)
@@ -171,8 +188,7 @@ evpipe_err evpipe__spool_copy(evpipe__spool *spool, const struct evpipe__record 
 	struct evpipe__record *copy = evpipe__area_at(&segment->area, position);
 	memcpy((char *)copy + sizeof copy->commit, (const char *)record + sizeof copy->commit, size - sizeof copy->commit);
 	copy->mark = EVPIPE__MARK_NEW;
-	evpipe__area_publish(&segment->area, copy, position, size);
-	copy->checksum = evpipe__record_checksum(copy, size);
+	evpipe__area_publish_checked(&segment->area, copy, position, size);
 	segment->end = position + size;
 	segment->undone++;
 	segment->is_dirty = 1;
@@ -244,6 +260,9 @@ struct evpipe__record *evpipe__spool_next(evpipe__spool *spool, uint64_t *positi
 			return evpipe__area_at(&segment->area, *position);
 		/* Within padding nothing is published: then the next granule may be. */
 		*position += *size ? *size : EVPIPE__GRANULE;
+		uint64_t stop = segment->end < end ? segment->end : end;
+		if (*position > stop)
+			*position = stop;
 	}
 	return NULL;
 }

@@ -187,7 +187,8 @@ static int any_of(const evpipe_answer *answer, evpipe_verdict verdict)
 
 /*
  * What the answer says of the destination. That it refuses an event, or a size, shows that it is well; a payload that
- * did not fit the format never came to it.
+ * did not fit the format never came to it. Nor is it left alone after it has refused an event: bisection would never get
+ * beyond its first post, with the parts parked and put together again each time.
  */
 static void judge_destination(evpipe__destination *destination, const evpipe_answer *answer)
 {
@@ -211,7 +212,7 @@ static void judge_destination(evpipe__destination *destination, const evpipe_ans
 	}
 	if (answer->overloaded)
 		evpipe__destination_overloaded(destination);
-	if (answer->leave_alone_ms > 0)
+	if (answer->leave_alone_ms > 0 && answer->verdict != EVPIPE_VERDICT_PERMANENT)
 		evpipe__destination_leave_alone(destination, answer->leave_alone_ms);
 }
 

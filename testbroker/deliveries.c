@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "broker.h"
+#include "copying.h"
 
 struct recorded_post {
 	evpipe_testbroker_post public;
@@ -58,29 +59,6 @@ static size_t headers_size(const evpipe_delivery *event)
 	return size;
 }
 
-static const void *put(char **to, const void *bytes, size_t len)
-{
-	char *start = *to;
-	if (!bytes)
-		return NULL;
-	memcpy(start, bytes, len);
-	*to += len;
-	return start;
-}
-
-static void copy_headers(struct delivery *delivery, const evpipe_delivery *event, char **to)
-{
-	evpipe_header *headers = (evpipe_header *)(delivery + 1);
-	for (size_t i = 0; i < event->headers_count; i++) {
-		const evpipe_header *header = &event->headers[i];
-		headers[i].name = put(to, header->name, strlen(header->name) + 1);
-		headers[i].value = put(to, header->value, header->value_len);
-		headers[i].value_len = header->value ? header->value_len : 0;
-	}
-	delivery->public.headers = headers;
-	delivery->public.headers_count = event->headers_count;
-}
-
 /* Null is not empty; the length of what is null is 0. */
 static struct delivery *copy_delivery(const evpipe_batch *batch, const evpipe_delivery *event, size_t *name_len)
 {
@@ -90,18 +68,21 @@ static struct delivery *copy_delivery(const evpipe_batch *batch, const evpipe_de
 	struct delivery *delivery = malloc(size);
 	if (!delivery)
 		return NULL;
-	char *to = (char *)(delivery + 1) + event->headers_count * sizeof(evpipe_header);
+	evpipe_header *headers = (evpipe_header *)(delivery + 1);
+	char          *to = (char *)(headers + event->headers_count);
 	*delivery = (struct delivery){.public = {.time_ms = event->time_ms, .attempt = event->attempt}};
 	*name_len = write_name(to, batch->destination, event->id);
 	delivery->public.destination = to;
 	delivery->public.id = to + strlen(to) + 1;
 	to += *name_len;
-	delivery->public.idempotency_key = put(&to, batch->idempotency_key, sizeof batch->idempotency_key);
-	delivery->public.type = put(&to, event->type, size_or_0(event->type));
-	copy_headers(delivery, event, &to);
-	delivery->public.key = put(&to, event->key, event->key_len);
+	delivery->public.idempotency_key = evpipe__tb_put(&to, batch->idempotency_key, sizeof batch->idempotency_key);
+	delivery->public.type = evpipe__tb_put(&to, event->type, size_or_0(event->type));
+	evpipe__tb_put_headers(headers, &to, event->headers, event->headers_count);
+	delivery->public.headers = headers;
+	delivery->public.headers_count = event->headers_count;
+	delivery->public.key = evpipe__tb_put(&to, event->key, event->key_len);
 	delivery->public.key_len = event->key ? event->key_len : 0;
-	delivery->public.data = put(&to, event->data, event->data_len);
+	delivery->public.data = evpipe__tb_put(&to, event->data, event->data_len);
 	delivery->public.data_len = event->data ? event->data_len : 0;
 	return delivery;
 }

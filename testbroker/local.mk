@@ -8,6 +8,7 @@ libevpipe_testbroker_all_la_SOURCES = \
 	testbroker/broker.c testbroker/broker.h \
 	testbroker/clock.c \
 	testbroker/consumer.c \
+	testbroker/copying.c testbroker/copying.h \
 	testbroker/deliveries.c \
 	testbroker/faults.c \
 	testbroker/groups.c \

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "broker.h"
+#include "copying.h"
 
 #define PARTITIONS_MAX 1024
 #define LOG_CAPACITY_MIN 16
@@ -19,33 +20,18 @@ static size_t size_of(const evpipe_record *record)
 	return size;
 }
 
-static const void *put(char **to, const void *bytes, size_t len)
-{
-	char *start = *to;
-	if (!bytes)
-		return NULL;
-	memcpy(start, bytes, len);
-	*to += len;
-	return start;
-}
-
 /* Null is not empty; the length of what is null is 0. */
 static void copy_record(struct entry *entry, const evpipe_record *record)
 {
 	evpipe_header *headers = (evpipe_header *)(entry + 1);
 	char          *to = (char *)(headers + record->headers_count);
 
-	for (size_t i = 0; i < record->headers_count; i++) {
-		const evpipe_header *header = &record->headers[i];
-		headers[i].name = put(&to, header->name, strlen(header->name) + 1);
-		headers[i].value = put(&to, header->value, header->value_len);
-		headers[i].value_len = header->value ? header->value_len : 0;
-	}
+	evpipe__tb_put_headers(headers, &to, record->headers, record->headers_count);
 	entry->record.headers = headers;
 	entry->record.headers_count = record->headers_count;
-	entry->record.key = put(&to, record->key, record->key_len);
+	entry->record.key = evpipe__tb_put(&to, record->key, record->key_len);
 	entry->record.key_len = record->key ? record->key_len : 0;
-	entry->record.value = put(&to, record->value, record->value_len);
+	entry->record.value = evpipe__tb_put(&to, record->value, record->value_len);
 	entry->record.value_len = record->value ? record->value_len : 0;
 	entry->record.timestamp_ms = record->timestamp_ms;
 }

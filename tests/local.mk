@@ -12,22 +12,28 @@ include tests/fuzz/local.mk
 UNIT_TESTS = \
 	tests/unit/test_breaker \
 	tests/unit/test_config \
+	tests/unit/test_destinations \
+	tests/unit/test_emit_calls \
 	tests/unit/test_envelope \
 	tests/unit/test_errors \
 	tests/unit/test_fault_script \
 	tests/unit/test_frontier \
+	tests/unit/test_handing_over \
 	tests/unit/test_ini \
 	tests/unit/test_intake \
 	tests/unit/test_isolation \
 	tests/unit/test_journal \
 	tests/unit/test_json \
+	tests/unit/test_journal_model \
 	tests/unit/test_loop \
+	tests/unit/test_misuse \
 	tests/unit/test_order \
 	tests/unit/test_partitioner \
 	tests/unit/test_producer \
 	tests/unit/test_producer_threads \
 	tests/unit/test_recovery \
 	tests/unit/test_retries \
+	tests/unit/test_sinks \
 	tests/unit/test_timers \
 	tests/unit/test_timestamp \
 	tests/unit/test_values \
@@ -58,13 +64,19 @@ tests_unit_test_ini_LDFLAGS = $(ALLOCATIONS_LDFLAGS)
 
 # Whole pipelines in virtual time.
 WORLD = tests/unit/world.c tests/unit/world.h
+tests_unit_test_destinations_SOURCES = tests/unit/test_destinations.c $(WORLD)
+tests_unit_test_handing_over_SOURCES = tests/unit/test_handing_over.c $(WORLD)
 tests_unit_test_intake_SOURCES = tests/unit/test_intake.c $(WORLD)
 tests_unit_test_isolation_SOURCES = tests/unit/test_isolation.c $(WORLD)
 tests_unit_test_loop_SOURCES = tests/unit/test_loop.c $(WORLD)
+tests_unit_test_misuse_SOURCES = tests/unit/test_misuse.c $(WORLD)
 tests_unit_test_order_SOURCES = tests/unit/test_order.c $(WORLD)
 tests_unit_test_producer_SOURCES = tests/unit/test_producer.c $(WORLD)
+tests_unit_test_journal_model_SOURCES = tests/unit/test_journal_model.c tests/unit/memory-storage.c tests/unit/memory-storage.h
+tests_unit_test_emit_calls_CFLAGS = $(AM_CFLAGS) -D_GNU_SOURCE
 tests_unit_test_recovery_SOURCES = tests/unit/test_recovery.c $(WORLD)
 tests_unit_test_retries_SOURCES = tests/unit/test_retries.c $(WORLD)
+tests_unit_test_sinks_SOURCES = tests/unit/test_sinks.c $(WORLD)
 tests_unit_test_verdicts_SOURCES = tests/unit/test_verdicts.c $(WORLD)
 tests_unit_test_workers_SOURCES = tests/unit/test_workers.c $(WORLD)
 

@@ -52,18 +52,19 @@ static void fill_record(evpipe__kafka *kafka, const evpipe__kafka_partition *par
 	rd_kafka_timestamp_type_t type;
 	int64_t                   timestamp_ms = rd_kafka_message_timestamp(message, &type);
 
-	*event = (evpipe_transport_event){
-		.type = EVPIPE_TRANSPORT_RECORD,
-		.assignment = partition->assignment,
-		.record = {.topic = partition->topic,
-	                   .partition = partition->number,
-	                   .key = message->key,
-	                   .key_len = message->key_len,
-	                   .value = message->payload,
-	                   .value_len = message->len,
-	                   .timestamp_ms = timestamp_ms < 0 ? 0 : timestamp_ms,
-	                   .offset = message->offset},
-	};
+	/* The members that a record has, and no others: this is done for each. */
+	event->type = EVPIPE_TRANSPORT_RECORD;
+	event->assignment = partition->assignment;
+	event->record = (evpipe_record){.topic = partition->topic,
+	                                .partition = partition->number,
+	                                .key = message->key,
+	                                .key_len = message->key_len,
+	                                .value = message->payload,
+	                                .value_len = message->len,
+	                                .headers = NULL,
+	                                .headers_count = 0,
+	                                .timestamp_ms = timestamp_ms < 0 ? 0 : timestamp_ms,
+	                                .offset = message->offset};
 	fill_headers(kafka, message, &event->record);
 	kafka->record_size = (15 * kafka->record_size + message->len + message->key_len) / 16;
 }

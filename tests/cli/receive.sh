@@ -76,6 +76,14 @@ stop
 prints '"ACME":{"events":0,'
 prints '"Other":{"events":1,"unique":1,'
 
+start --json --hang-up 1
+printf '{"id":"1"}' >"$tmp/body"
+curl -sS --max-time 20 -o "$tmp/answer" --data-binary "@$tmp/body" "$url/orgs/ACME/events" 2>"$tmp/curl"
+code=$?
+[ "$code" = 52 ] || fail "$what: curl ended with $code instead of 52, an empty reply: $(cat "$tmp/curl")"
+stop
+prints '"ACME":{"events":1,"unique":1,"duplicates":0,"without_id":0,"out_of_order":0,"posts":1,"posts_failed":1}'
+
 # What a signal finds in a table for people.
 start
 post 200 ACME '{"id":"1"}'

@@ -79,7 +79,7 @@ static void test_groups__a_partition_changes_hands_after_it_was_relinquished(voi
 	assert_int_equal(settle(first, &last), EVPIPE_ESTALE);
 
 	AWAIT(is_shared(first, second));
-	AWAIT(second->records == second->ours * (EACH / 4 + LATER));
+	AWAIT(second->records >= second->ours * (EACH / 4 + LATER));
 	pass(300);
 	/* Of all it has had: balancing may have given it one for a moment. */
 	unsigned had = 0;

@@ -30,19 +30,8 @@ await 60 "the events arrived" received 10
 
 count=100000
 note "the broker is killed under load"
-generate "$count" 20 2000 | sed 's/"id":"e/"id":"f/' >"$tmp/events.ndjson"
-# A tenth at a time, so that it lasts.
-paced() {
-	local from
-	for ((from = 1; from <= count; from += count / 20)); do
-		sed -n "${from},$((from + count / 20 - 1))p" "$tmp/events.ndjson"
-		sleep 1
-	done
-}
-paced | "$evpipe" emit -c "$tmp/evpipe.ini" "${settings[@]}" --destination-field org --key-field session --id-field id --json \
-	--timeout 120s - >"$tmp/paced.json" 2>"$tmp/paced.log" &
-emitter=$!
-pids+=("$emitter")
+generate "$count" 20 2000 f >"$tmp/events.ndjson"
+start_emit paced --timeout 120s <(pace 5000 <"$tmp/events.ndjson")
 for _ in 1 2; do
 	await 60 "some more arrived" received $(($(stats .unique) + count / 10))
 	"$here/kafka-cluster" kill "$own_cluster"

@@ -13,6 +13,7 @@ name=$(basename "$0" .sh)
 pids=()
 receiver_pid='' receiver_port=''
 own_cluster=
+keep= # anything: what a failed test has written stays, for somebody to look at
 
 fail() {
 	echo "FAIL: $*" >&2
@@ -45,6 +46,10 @@ clean_up() {
 	if [ "$rc" != 0 ] && [ "$rc" != 77 ]; then
 		echo "---- the ends of the logs:"
 		tail -n 15 "$tmp"/*.log 2>/dev/null || true
+		if [ -n "$keep" ]; then
+			echo "---- kept: $tmp"
+			return
+		fi
 	fi
 	rm -rf "$tmp"
 }
@@ -148,25 +153,47 @@ stop() {
 	finish "$1" 60
 }
 
-# emit OPTION... FILE: events as `generate` makes them; its account in $tmp/emit.json, its exit code in rc.
-emit() {
-	rc=0
+# start_emit NAME OPTION... FILE: events as `generate` makes them; its pid in emitter, its account in $tmp/NAME.json at its end, its log in
+# $tmp/NAME.log.
+start_emit() {
+	local name=$1
+	shift
 	"$evpipe" emit -c "$tmp/evpipe.ini" "${settings[@]}" --destination-field org --key-field session --id-field id --json "$@" \
-		>"$tmp/emit.json" 2>>"$tmp/emit.log" || rc=$?
+		>"$tmp/$name.json" 2>>"$tmp/$name.log" &
+	emitter=$!
+	pids+=("$emitter")
+}
+
+# emit OPTION... FILE: wait for it; its account in $tmp/emit.json, its exit code in rc.
+emit() {
+	start_emit emit "$@"
+	rc=0
+	wait "$emitter" || rc=$?
 }
 
 # ---- events and accounts ----
 
-# generate COUNT ORGANISATIONS SESSIONS: events of sessions, interleaved, numbered in each.
+# generate COUNT ORGANISATIONS SESSIONS [PREFIX]: events of sessions, interleaved, numbered in each; their ids are PREFIX (e) and a number.
 generate() {
-	awk -v count="$1" -v orgs="$2" -v sessions="$3" 'BEGIN {
+	awk -v count="$1" -v orgs="$2" -v sessions="$3" -v prefix="${4:-e}" 'BEGIN {
 		for (i = 0; i < count; i++) {
 			session = (i * 7919) % sessions
-			printf "{\"id\":\"e%d\",\"org\":\"org-%d\",\"session\":\"s%d\",\"seq\":%d,\"step\":\"bot_message\"," \
+			printf "{\"id\":\"%s%d\",\"org\":\"org-%d\",\"session\":\"s%d\",\"seq\":%d,\"step\":\"bot_message\"," \
 				"\"text\":\"I have found %d restaurants that have what you are looking for.\"}\n",
-				i, session % orgs, session, seq[session]++, i
+				prefix, i, session % orgs, session, seq[session]++, i
 		}
 	}'
+}
+
+# pace RATE [FILE]: pass on so many lines a second, until there is FILE.
+pace() {
+	awk -v step=$(($1 / 5)) -v look="sleep 0.2${2:+; test ! -e '$2'}" '
+		{ print }
+		NR % step == 0 {
+			fflush()
+			if (system(look) != 0)
+				exit
+		}'
 }
 
 # stats FILTER: of the receiver, now.

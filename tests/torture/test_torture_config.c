@@ -3,6 +3,7 @@
  */
 #include "torture.h"
 
+#include <evpipe-transport.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -39,8 +40,9 @@ static int fail_on_problem(void *ctx, const evpipe_error *problem)
 
 static void read_and_copy(void)
 {
-	evpipe_config *config = NULL, *copy = NULL;
-	unsigned       settings = 0;
+	const evpipe_transport_ops *ops;
+	evpipe_config              *config = NULL, *copy = NULL;
+	unsigned                    settings = 0;
 
 	TRY(evpipe_config_new(&config));
 	torture_error = (evpipe_error){.code = EVPIPE_OK};
@@ -53,7 +55,9 @@ static void read_and_copy(void)
 	}
 	TRY_TOLD(evpipe_config_set(config, "batch.linger", "2s", &torture_error));
 	TRY_TOLD(evpipe_config_set(config, "destination.INIT.batch.linger", "3s", &torture_error));
-	TRY(evpipe_config_check(config, fail_on_problem, NULL));
+	/* Which is a problem where it is not built. */
+	if (evpipe_transport_find(&ops, "kafka://", NULL) == EVPIPE_OK)
+		TRY(evpipe_config_check(config, fail_on_problem, NULL));
 	TRY(evpipe_config_copy(&copy, config));
 	evpipe_config_free(config);
 	assert_int_equal(evpipe_config_number(copy, "ACME", "batch.linger"), 2000);

@@ -25,6 +25,8 @@ int torture_struck(void);
 		evpipe_err try_err = (call); \
 		if (try_err == EVPIPE_ENOMEM && !struck_before && torture_struck()) \
 			try_err = (call); \
+		if (try_err && torture_error.code == try_err) \
+			print_error("%s\n", torture_error.text); \
 		assert_int_equal(try_err, EVPIPE_OK); \
 	} while (0)
 

@@ -80,6 +80,22 @@ static void test_frontier__holds_back_what_is_too_far_ahead(void **state)
 	evpipe_frontier_free(frontier);
 }
 
+/* What the owner before had settled far ahead must not hold back what comes behind it. */
+static void test_frontier__a_gap_beyond_the_span_is_passed_when_nothing_is_out(void **state)
+{
+	evpipe_frontier *frontier = frontier_at(0, 64);
+	(void)state;
+	assert_int_equal(evpipe_frontier_restore(frontier, "1 0 10 20"), EVPIPE_OK);
+	take(frontier, 500, 501);
+	assert_int_equal(evpipe_frontier_offset(frontier), 500);
+	assert_int_equal(evpipe_frontier_take(frontier, 499), EVPIPE_ESTALE);
+	assert_int_equal(evpipe_frontier_take(frontier, 15), EVPIPE_ESTALE);
+	/* Its bits are gone, too. */
+	take(frontier, 501, 540);
+	assert_int_equal(evpipe_frontier_unsettled(frontier), 40);
+	evpipe_frontier_free(frontier);
+}
+
 static void test_frontier__the_next_owner_skips_settled_ranges(void **state)
 {
 	evpipe_frontier *frontier = frontier_at(1000, 100000), *next;
@@ -236,6 +252,7 @@ int main(void)
 		cmocka_unit_test(test_frontier__settling_twice_is_once_and_untaken_is_refused),
 		cmocka_unit_test(test_frontier__gaps_are_settled),
 		cmocka_unit_test(test_frontier__holds_back_what_is_too_far_ahead),
+		cmocka_unit_test(test_frontier__a_gap_beyond_the_span_is_passed_when_nothing_is_out),
 		cmocka_unit_test(test_frontier__the_next_owner_skips_settled_ranges),
 		cmocka_unit_test(test_frontier__many_small_ranges_travel_as_bits),
 		cmocka_unit_test(test_frontier__ranges_that_do_not_fit_are_left_out),

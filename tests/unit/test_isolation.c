@@ -235,14 +235,15 @@ static void test_isolation__a_tiny_budget_holds_as_well(void **state)
  */
 static void test_isolation__a_hoard_makes_room_for_others(void **state)
 {
-	static const char *const settings[] = {"topic.partitions", "1", "worker.memory_max", "8MiB", "event.max", "64KiB", NULL};
+	/* One post at a time: what else there is of it waits here, and fills the worker. */
+	static const char *const settings[] = {"topic.partitions", "1", "worker.memory_max", "8MiB", "event.max", "64KiB",
+	                                       "sink.in_flight_per_destination_max", "1", "retry.delays", "5m, 1h", NULL};
 	struct world             world;
 	evpipe_testbroker_answer answer = EVPIPE_TESTBROKER_ANSWER_INIT;
 	char                     data[1000], id[32];
 	(void)state;
 	memset(data, '1', sizeof data);
 	world_open(&world, 9, settings);
-	world_set(&world, "retry.delays", "5m, 1h");
 	world_add_worker(&world);
 	answer.destination = "hoarder";
 	answer.delay_ms = 60000;
@@ -260,6 +261,7 @@ static void test_isolation__a_hoard_makes_room_for_others(void **state)
 	for (size_t i = 0; i < evpipe_testbroker_delivery_count(world.broker); i++)
 		well += strcmp(evpipe_testbroker_delivery_at(world.broker, i)->destination, "well") == 0;
 	assert_int_equal(well, 21);
+	assert_true(world_stats(&world).parked > 0);
 	assert_true(world_stats(&world).memory_max <= 8 << 20);
 	world_close(&world);
 }

@@ -6,6 +6,7 @@
 
 #include "journal.h"
 #include "platform.h"
+#include "record.h"
 
 #define CAPACITY 65536
 

@@ -396,6 +396,31 @@ static void test_kafka__a_broker_that_goes_and_comes_is_told_of(void **state)
 
 /* ---- receiving ---- */
 
+/*
+ * The question what was committed, put while the broker is away: had it a time-out, then librdkafka would abort the process when the broker
+ * is back. ABSENCE_MS is longer than one that would suggest itself.
+ */
+#define ABSENCE_MS 11000
+
+static void test_kafka__the_broker_may_go_while_partitions_come(void **state)
+{
+	struct seen seen;
+
+	(void)state;
+	rd_kafka_mock_topic_create(cluster, "coming", 1, 1);
+	open_with(&seen, config_new(brokers()), EVPIPE_ROLE_RECEIVE);
+	rd_kafka_mock_push_request_errors(cluster, OFFSET_FETCH_CALL, 1, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID);
+	subscribe(&seen, "coming", "coming");
+	AWAIT(&seen, strstr(seen.notice, "committed offsets are not known yet"));
+	rd_kafka_mock_broker_set_down(cluster, 1);
+	int64_t until_ms = now_ms() + ABSENCE_MS;
+	AWAIT(&seen, now_ms() >= until_ms);
+	assert_int_equal(seen.assigned, 0);
+	rd_kafka_mock_broker_set_up(cluster, 1);
+	AWAIT(&seen, seen.assigned);
+	close_and_free(&seen, 1000);
+}
+
 /* More than fits the queue of a partition several times over: librdkafka would rest for a second at each. */
 #define BACKLOG 4000
 
@@ -502,6 +527,7 @@ int main(void)
 		cmocka_unit_test(test_kafka__what_the_broker_refuses_for_good_is_reported_with_its_reason),
 		cmocka_unit_test(test_kafka__a_broker_that_is_not_there_is_told_of_and_nothing_waits),
 		cmocka_unit_test(test_kafka__a_broker_that_goes_and_comes_is_told_of),
+		cmocka_unit_test(test_kafka__the_broker_may_go_while_partitions_come),
 		cmocka_unit_test(test_kafka__a_partition_is_woken_when_librdkafka_rests),
 		cmocka_unit_test(test_kafka__what_was_settled_is_committed_when_the_coordinator_takes_it_again),
 		cmocka_unit_test(test_kafka__a_member_commits_nothing_while_it_joins_again),

@@ -253,7 +253,7 @@ static void test_recovery__refuses_and_keeps_what_it_does_not_know(void **state)
 
 static void test_recovery__knows_the_other_byte_order(void **state)
 {
-	static const unsigned char order[] = {4 ^ 1, 3 ^ 2, 2 ^ 3, 1 ^ 4};
+	static const unsigned char order[] = {0x04 ^ 0x01, 0x03 ^ 0x02, 0x02 ^ 0x03, 0x01 ^ 0x04};
 	struct world               world;
 	char                       ring[512];
 	(void)state;
@@ -466,6 +466,64 @@ static void test_recovery__keeps_what_the_broker_rejects_with_the_reason(void **
 	assert_int_equal(count_files("", 0, NULL, 0), 0);
 }
 
+/* ---- the rest ---- */
+
+static void test_recovery__a_child_of_fork_leaves_its_parents_journal_alone(void **state)
+{
+	static const char *const durabilities[] = {"process", "disk"};
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(durabilities); i++) {
+		struct world world;
+		int          status;
+		open_on(&world, durabilities[i], NULL);
+		world_emit(&world, "ACME", "key");
+		pid_t child = (seed++, fork());
+		if (child == 0) {
+			struct world  other;
+			evpipe_event  event = {.size = sizeof event, .destination = "ACME"};
+			alarm(60);
+			int refused = evpipe_emit(world.producer, &event) == EVPIPE_EFORKED;
+			evpipe_producer_free(world.producer);
+			/* A producer of its own, in the same directory. */
+			open_on(&other, durabilities[i], NULL);
+			int alone = world_producer_stats(&other).recovered == 0;
+			world_close(&other);
+			_exit(!refused || !alone);
+		}
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+		world_pass(&world, 1000);
+		assert_int_equal(world_producer_stats(&world).sent, 1);
+		world_close(&world);
+		assert_int_equal(count_files("", 0, NULL, 0), 0);
+	}
+}
+
+/* No file system is so large; one that took it nevertheless would have the error when it ran full. */
+static void test_recovery__too_little_space_is_an_error_at_the_start(void **state)
+{
+	struct world     world;
+	evpipe_producer *producer;
+	evpipe_error     error = {0};
+	(void)state;
+	if (access("/dev/shm", W_OK) != 0)
+		skip();
+	assert_int_equal(rmdir(directory), 0);
+	snprintf(directory, sizeof directory, "/dev/shm/evpipe-recovery.XXXXXX");
+	assert_non_null(mkdtemp(directory));
+	open_on(&world, "process", NULL);
+	world_set(&world, "journal.size", "64GiB");
+	evpipe_err err = evpipe_producer_new(&producer, world.config, &error);
+	world_close(&world);
+	if (err == EVPIPE_OK) {
+		evpipe_producer_free(producer);
+		skip(); /* so much memory */
+	}
+	assert_int_equal(err, EVPIPE_EFULL);
+	assert_non_null(strstr(error.text, "too little space for "));
+	assert_int_equal(count_files("", 0, NULL, 0), 0);
+}
+
 int main(void)
 {
 #define IN_DIRECTORY(test) cmocka_unit_test_setup_teardown(test, make_directory, remove_directory)
@@ -484,6 +542,8 @@ int main(void)
 		IN_DIRECTORY(test_recovery__a_full_spool_refuses_at_once),
 		IN_DIRECTORY(test_recovery__the_spool_takes_what_is_stuck),
 		IN_DIRECTORY(test_recovery__keeps_what_the_broker_rejects_with_the_reason),
+		IN_DIRECTORY(test_recovery__a_child_of_fork_leaves_its_parents_journal_alone),
+		IN_DIRECTORY(test_recovery__too_little_space_is_an_error_at_the_start),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,6 +47,30 @@ static void test_verdicts__one_poisoned_event_is_found_and_the_rest_delivered(vo
 	world_close(&world);
 }
 
+/*
+ * A refusal speaks of events, whatever goes with it: a destination that were left alone after each would have the parts parked before the
+ * poisoned event is found, each time anew.
+ */
+static void test_verdicts__bisection_gets_on_whatever_the_refusals_ask_for(void **state)
+{
+	struct world             world;
+	evpipe_testbroker_answer poison = EVPIPE_TESTBROKER_ANSWER_INIT;
+	(void)state;
+	world_open(&world, 11, settings);
+	world_add_worker(&world);
+	poison.event_id = "ACME-77";
+	poison.verdict = EVPIPE_VERDICT_PERMANENT;
+	poison.status = 400;
+	poison.leave_alone_ms = 30000;
+	evpipe_testbroker_answer_with(world.broker, &poison, NULL);
+	emit_many(&world, "ACME", 100);
+	world_pass(&world, 3000);
+	assert_int_equal(evpipe_testbroker_delivery_count(world.broker), 99);
+	assert_int_equal(world_stats(&world).dead_lettered[EVPIPE_REASON_REJECTED], 1);
+	assert_int_equal(world_stats(&world).parked, 0);
+	world_close(&world);
+}
+
 static void test_verdicts__a_wholly_bad_batch_does_not_cost_a_post_an_event(void **state)
 {
 	struct world world;
@@ -241,6 +265,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_verdicts__one_poisoned_event_is_found_and_the_rest_delivered),
+		cmocka_unit_test(test_verdicts__bisection_gets_on_whatever_the_refusals_ask_for),
 		cmocka_unit_test(test_verdicts__a_wholly_bad_batch_does_not_cost_a_post_an_event),
 		cmocka_unit_test(test_verdicts__too_large_a_body_is_halved_and_the_limit_remembered),
 		cmocka_unit_test(test_verdicts__an_event_too_large_alone_is_a_dead_letter),
