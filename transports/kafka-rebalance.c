@@ -13,9 +13,10 @@
 #include "kafka.h"
 
 /*
- * The longest that librdkafka allows. A request to the coordinator that times out before it could be sent stays in librdkafka's list with what
- * it belongs to freed, and the process aborts once the coordinator can be reached again (confluentinc/librdkafka#4605, all versions up to now).
- * So it waits for the coordinator to come back; a connection that breaks ends it as before.
+ * The longest that librdkafka allows. A request to the coordinator that times out before it could be sent stays in
+ * librdkafka's list with what it belongs to freed, and the process aborts once the coordinator can be reached again
+ * (confluentinc/librdkafka#4605, all versions up to now). So it waits for the coordinator to come back; a connection
+ * that breaks ends it as before.
  */
 #define ASK_TIMEOUT_MS 3600000
 /* What was committed is asked for again. */

@@ -397,8 +397,8 @@ static void test_kafka__a_broker_that_goes_and_comes_is_told_of(void **state)
 /* ---- receiving ---- */
 
 /*
- * The question what was committed, put while the broker is away: had it a time-out, then librdkafka would abort the process when the broker
- * is back. ABSENCE_MS is longer than one that would suggest itself.
+ * The question what was committed, put while the broker is away: had it a time-out, then librdkafka would abort the
+ * process when the broker is back. ABSENCE_MS is longer than one that would suggest itself.
  */
 #define ABSENCE_MS 11000
 
