@@ -15,6 +15,7 @@ struct run_options {
 	size_t        events_max;          /* of the plan's emissions; SIZE_MAX: all */
 	unsigned char leaves_out[FAULTS_LIMIT]; /* by number: these faults don't happen */
 	FILE         *trace;               /* NULL: none */
+	uint64_t      variant;             /* the same seed with other turns and other delays of answers; 0: as it is */
 };
 
 struct run_result {

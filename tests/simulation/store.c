@@ -12,7 +12,7 @@ void store_init(struct world *world, uint32_t destination)
 {
 	struct store *store = &world->stores[destination];
 	store->mode = FAULT_KINDS;
-	chance_init(&store->chance, world->plan->seed, "answers", destination);
+	chance_init(&store->chance, world->plan->seed, "answers", destination + (world->options->variant << 32));
 }
 
 static void answer(evpipe_testbroker_fate *fate, evpipe_verdict verdict, int status)

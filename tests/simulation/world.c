@@ -86,7 +86,7 @@ static void world_open(struct world *world, const struct plan *plan, const struc
 	for (int i = 0; i < TOPICS_MAX; i++)
 		world->partitions[i] = get_memory(plan->partitions, sizeof *world->partitions[i]);
 	world->topic_scanned = get_memory(plan->partitions, sizeof *world->topic_scanned);
-	chance_init(&world->turns, plan->seed, "turns", 0);
+	chance_init(&world->turns, plan->seed, "turns", options->variant);
 	for (uint32_t i = 0; i < plan->destinations; i++)
 		store_init(world, i);
 	evpipe_config *config = make_config(world);
@@ -291,11 +291,23 @@ void run_once(const struct run_options *options, struct run_result *result)
 	plan_release(&plan);
 }
 
-/* Below, what one linger and one post move cannot be told from chance. */
-void run_seed(const struct run_options *options, struct run_result *result)
+/* By more than one linger and one post; false, too, if the run without has failed itself. */
+static int moves_others(const struct run_options *options, const struct run_result *result, struct run_result *well)
 {
 	struct run_options without = *options;
-	struct run_result  well;
+	memset(without.leaves_out, 1, sizeof without.leaves_out);
+	without.trace = NULL;
+	run_once(&without, well);
+	return !well->check && result->others_p99_ms > well->others_p99_ms + result->others_slack_ms;
+}
+
+/* Of a burst, how long its last events wait is up to chance as well: what a destination does to others it does in each variant. */
+#define VARIANTS 3
+
+void run_seed(const struct run_options *options, struct run_result *result)
+{
+	struct run_options variant = *options;
+	struct run_result  again, well;
 	struct plan        plan;
 
 	run_once(options, result);
@@ -304,15 +316,20 @@ void run_seed(const struct run_options *options, struct run_result *result)
 	plan_release(&plan);
 	if (result->check || theme != THEME_ISOLATION)
 		return;
-	memset(without.leaves_out, 1, sizeof without.leaves_out);
-	without.trace = NULL;
-	run_once(&without, &well);
-	if (well.check) {
-		*result = well;
-	} else if (result->others_p99_ms > well.others_p99_ms + result->others_slack_ms) {
+	again = *result;
+	variant.trace = NULL;
+	while (moves_others(&variant, &again, &well)) {
+		if (++variant.variant < VARIANTS) {
+			run_once(&variant, &again);
+			continue;
+		}
 		result->check = 'g';
 		snprintf(result->text, sizeof result->text,
-		         "a destination that fails moves the others' delay from %" PRId64 " to %" PRId64 " ms at p99, by more than %" PRId64 " ms",
-		         well.others_p99_ms, result->others_p99_ms, result->others_slack_ms);
+		         "a destination that fails moves the others' delay from %" PRId64 " to %" PRId64
+		         " ms at p99, by more than %" PRId64 " ms",
+		         well.others_p99_ms, again.others_p99_ms, again.others_slack_ms);
+		return;
 	}
+	if (well.check)
+		*result = well;
 }
