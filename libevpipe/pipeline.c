@@ -49,8 +49,12 @@ static evpipe_err read_settings(evpipe__pipeline *pipeline)
 	size_t               memory_max = (size_t)evpipe_config_number(config, NULL, "worker.memory_max");
 	size_t               transport_max = pipeline->setup.transport_memory_max;
 
-	/* Less one event: at the limit the last one that is taken may go beyond it by nearly its whole size. */
-	pipeline->events_memory_max = memory_max - transport_max - (size_t)evpipe_config_number(config, NULL, "event.max");
+	/*
+	 * Less one event: at the limit the last one that is taken may go beyond it by nearly its whole size. And less an
+	 * eighth of all: bodies are made of events when those have taken what there is.
+	 */
+	pipeline->events_memory_max =
+		memory_max - transport_max - memory_max / 8 - (size_t)evpipe_config_number(config, NULL, "event.max");
 	if (evpipe__bug(GREED))
 		pipeline->events_memory_max *= 4;
 	pipeline->pieces.spare_max = pipeline->events_memory_max / 16 < SPARE_MAX ? pipeline->events_memory_max / 16 : SPARE_MAX;
