@@ -19,18 +19,32 @@ void evpipe__recovery_name(char name[EVPIPE__FILE_NAME_MAX], uint64_t nonce, con
 
 /* ---- who there is ---- */
 
-struct nonces {
+struct numbers {
 	uint64_t *all;
 	size_t    count;
-	int       failed;
+	int       failed; /* memory was short */
 };
 
-static int has(const struct nonces *nonces, uint64_t nonce)
+static int has(const struct numbers *numbers, uint64_t number)
 {
-	for (size_t i = 0; i < nonces->count; i++)
-		if (nonces->all[i] == nonce)
+	for (size_t i = 0; i < numbers->count; i++)
+		if (numbers->all[i] == number)
 			return 1;
 	return 0;
+}
+
+/* True if no more of them are wanted: there are `max`, or there is no memory. */
+static int add(struct numbers *numbers, uint64_t number, size_t max)
+{
+	if (numbers->count % 64 == 0) {
+		uint64_t *more = evpipe__realloc(numbers->all, (numbers->count + 64) * sizeof *more);
+		numbers->failed = !more;
+		if (!more)
+			return 1;
+		numbers->all = more;
+	}
+	numbers->all[numbers->count++] = number;
+	return numbers->count == max;
 }
 
 /* NONCE.ring, NONCE.lock and NONCE-POSITION.segment. */
@@ -54,30 +68,18 @@ static int nonce_of(const char *name, uint64_t *nonce)
 
 static int collect_nonce(void *ctx, const char *name)
 {
-	struct nonces *nonces = ctx;
-	uint64_t       nonce;
+	struct numbers *nonces = ctx;
+	uint64_t        nonce;
 
-	if (!nonce_of(name, &nonce) || has(nonces, nonce))
-		return 0;
-	if (nonces->count % 64 == 0) {
-		uint64_t *more = evpipe__realloc(nonces->all, (nonces->count + 64) * sizeof *more);
-		nonces->failed = !more;
-		if (!more)
-			return 1;
-		nonces->all = more;
-	}
-	nonces->all[nonces->count++] = nonce;
-	return nonces->count == JOURNALS_MAX;
+	return nonce_of(name, &nonce) && !has(nonces, nonce) && add(nonces, nonce, JOURNALS_MAX);
 }
 
 /* ---- the files of one ---- */
 
 struct names {
-	uint64_t nonce;
-	int      has_ring;
-	uint64_t *segments; /* positions */
-	size_t    count;
-	int       failed;
+	uint64_t       nonce;
+	int            has_ring;
+	struct numbers segments; /* their positions */
 };
 
 static int collect_file(void *ctx, const char *name)
@@ -88,17 +90,8 @@ static int collect_file(void *ctx, const char *name)
 
 	evpipe__recovery_name(ring, names->nonce, "ring");
 	names->has_ring |= strcmp(name, ring) == 0;
-	if (!evpipe__spool_is_name(name, &nonce, &position, "segment") || nonce != names->nonce)
-		return 0;
-	if (names->count % 64 == 0) {
-		uint64_t *more = evpipe__realloc(names->segments, (names->count + 64) * sizeof *more);
-		names->failed = !more;
-		if (!more)
-			return 1;
-		names->segments = more;
-	}
-	names->segments[names->count++] = position;
-	return names->count == SEGMENTS_MAX;
+	return evpipe__spool_is_name(name, &nonce, &position, "segment") && nonce == names->nonce &&
+	       add(&names->segments, position, SEGMENTS_MAX);
 }
 
 struct adopting {
@@ -114,8 +107,8 @@ static evpipe_err adopt_segments(const struct adopting *adopting, evpipe__adopte
 {
 	char name[EVPIPE__FILE_NAME_MAX];
 
-	for (size_t i = 0; i < names->count; i++) {
-		evpipe__spool_name(name, adopted->nonce, names->segments[i], "segment");
+	for (size_t i = 0; i < names->segments.count; i++) {
+		evpipe__spool_name(name, adopted->nonce, names->segments.all[i], "segment");
 		evpipe_err err = evpipe__spool_adopt(spool, name, adopting->flags, &adopted->found, error);
 		if (err == EVPIPE_ENOMEM)
 			return err;
@@ -229,7 +222,7 @@ static evpipe_err adopt(const struct adopting *adopting, struct evpipe__adopted_
 	/* Under the lock: whoever had it may have removed some since. */
 	if (!err)
 		err = storage->ops->list(storage->self, collect_file, &names, error);
-	if (!err && names.failed)
+	if (!err && names.segments.failed)
 		err = evpipe__fail_plain(error, EVPIPE_ENOMEM);
 	if (!err)
 		err = assemble(adopting, adopted, &names, error);
@@ -242,7 +235,7 @@ static evpipe_err adopt(const struct adopting *adopting, struct evpipe__adopted_
 		adopted = NULL;
 	}
 	evpipe__adopted_free(adopted, 0);
-	evpipe__free(names.segments);
+	evpipe__free(names.segments.all);
 	return err;
 }
 
@@ -250,7 +243,7 @@ evpipe_err evpipe__recovery_adopt(struct evpipe__adopted_list *list, const evpip
                                   void *ctx, evpipe_error *error)
 {
 	struct adopting adopting = {.storage = storage, .flags = flags, .met = met, .ctx = ctx};
-	struct nonces   nonces = {0};
+	struct numbers  nonces = {0};
 	evpipe_error    why = {0};
 	evpipe_err      err = storage->ops->list(storage->self, collect_nonce, &nonces, error);
 
