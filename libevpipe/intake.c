@@ -335,10 +335,7 @@ static void on_committed(evpipe__pipeline *pipeline, const evpipe_transport_even
 
 static int is_full(const evpipe__pipeline *pipeline)
 {
-	size_t held = pipeline->pieces.used + pipeline->pieces.spare_bytes;
-	if (pipeline->setup.sink_ops->memory)
-		held += pipeline->setup.sink_ops->memory(pipeline->setup.sink);
-	return held >= pipeline->events_memory_max;
+	return evpipe__pipeline_memory(pipeline) >= pipeline->events_memory_max;
 }
 
 int evpipe__intake_step(evpipe__pipeline *pipeline)

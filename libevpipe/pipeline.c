@@ -133,6 +133,13 @@ int64_t evpipe__pipeline_jitter(evpipe__pipeline *pipeline, int64_t least_ms, in
 	return least_ms + (int64_t)(pipeline->setup.runtime->random(pipeline->setup.runtime->ctx) % range);
 }
 
+size_t evpipe__pipeline_memory(const evpipe__pipeline *pipeline)
+{
+	const evpipe__pipeline_setup *setup = &pipeline->setup;
+	size_t events = pipeline->pieces.used + pipeline->pieces.spare_bytes;
+	return setup->sink_ops->memory ? events + setup->sink_ops->memory(setup->sink) : events;
+}
+
 int evpipe__pipeline_is_starving(const evpipe__pipeline *pipeline)
 {
 	size_t max = pipeline->events_memory_max;
@@ -315,9 +322,7 @@ static int64_t next_due(evpipe__pipeline *pipeline)
 static void note_memory(evpipe__pipeline *pipeline)
 {
 	const evpipe__pipeline_setup *setup = &pipeline->setup;
-	pipeline->stats.memory = pipeline->pieces.used + pipeline->pieces.spare_bytes + setup->transport_ops->memory(setup->transport);
-	if (setup->sink_ops->memory)
-		pipeline->stats.memory += setup->sink_ops->memory(setup->sink);
+	pipeline->stats.memory = evpipe__pipeline_memory(pipeline) + setup->transport_ops->memory(setup->transport);
 	if (pipeline->stats.memory > pipeline->stats.memory_max)
 		pipeline->stats.memory_max = pipeline->stats.memory;
 }

@@ -206,6 +206,8 @@ int64_t evpipe__pipeline_wall_ms(const evpipe__pipeline *pipeline);
  * not help anybody.)
  */
 int evpipe__pipeline_is_starving(const evpipe__pipeline *pipeline);
+/* Bytes of events, of memory that is kept for them, and of the sink: what the worker holds beside the transport. */
+size_t evpipe__pipeline_memory(const evpipe__pipeline *pipeline);
 
 /* It cannot go on. Nothing if it is over already. */
 void evpipe__pipeline_fail(evpipe__pipeline *pipeline, evpipe_err err, const char *format, ...)
