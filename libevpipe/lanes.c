@@ -417,48 +417,65 @@ static void divert_batch(evpipe__pipeline *pipeline, evpipe__batch *batch, int64
 	evpipe__batch_free(batch);
 }
 
-static void divert_lane(evpipe__lane *lane, int64_t wait_ms, int64_t before_ms)
+static void divert_lane(evpipe__lane *lane, int64_t wait_ms)
 {
 	evpipe__pipeline *pipeline = lane->destination->pipeline;
 	evpipe__batch    *batch;
 
-	while (before_ms == INT64_MAX && (batch = TAILQ_FIRST(&lane->again))) {
+	while ((batch = TAILQ_FIRST(&lane->again))) {
 		TAILQ_REMOVE(&lane->again, batch, link);
 		divert_batch(pipeline, batch, wait_ms);
 	}
-	/* A batch as a whole, so that its events stay together. */
-	while ((batch = TAILQ_FIRST(&lane->pending)) && batch->since_ms < before_ms)
-		divert_batch(pipeline, take_pending(lane), wait_ms);
+	while ((batch = take_pending(lane)))
+		divert_batch(pipeline, batch, wait_ms);
 	evpipe__lane_refresh(lane);
-}
-
-static void divert(evpipe__destination *destination, int64_t wait_ms, int64_t before_ms)
-{
-	struct evpipe__lanes *const sets[] = {destination->old, destination->lanes};
-	for (int s = 0; s < 2; s++)
-		for (unsigned i = 0; sets[s] && i < sets[s]->count; i++)
-			divert_lane(&sets[s]->lane[i], wait_ms, before_ms);
 }
 
 void evpipe__lanes_divert(evpipe__destination *destination, int64_t wait_ms)
 {
-	divert(destination, wait_ms, INT64_MAX);
+	struct evpipe__lanes *const sets[] = {destination->old, destination->lanes};
+	for (int s = 0; s < 2; s++)
+		for (unsigned i = 0; sets[s] && i < sets[s]->count; i++)
+			divert_lane(&sets[s]->lane[i], wait_ms);
 }
 
-void evpipe__lanes_divert_old(evpipe__destination *destination, int64_t before_ms)
+/* NULL: nothing is pending. */
+static evpipe__lane *oldest_lane(const evpipe__destination *destination)
 {
-	divert(destination, 0, before_ms);
+	struct evpipe__lanes *const sets[] = {destination->old, destination->lanes};
+	evpipe__lane               *oldest = NULL;
+	for (int s = 0; s < 2; s++)
+		for (unsigned i = 0; sets[s] && i < sets[s]->count; i++) {
+			evpipe__lane        *lane = &sets[s]->lane[i];
+			const evpipe__batch *first = TAILQ_FIRST(&lane->pending);
+			if (first && (!oldest || first->since_ms < TAILQ_FIRST(&oldest->pending)->since_ms))
+				oldest = lane;
+		}
+	return oldest;
 }
 
 int64_t evpipe__lanes_oldest_ms(const evpipe__destination *destination)
 {
-	const struct evpipe__lanes *const sets[] = {destination->old, destination->lanes};
-	int64_t                           oldest = INT64_MAX;
-	for (int s = 0; s < 2; s++)
-		for (unsigned i = 0; sets[s] && i < sets[s]->count; i++) {
-			const evpipe__batch *first = TAILQ_FIRST(&sets[s]->lane[i].pending);
-			if (first && first->since_ms < oldest)
-				oldest = first->since_ms;
-		}
-	return oldest;
+	const evpipe__lane *lane = oldest_lane(destination);
+	return lane ? TAILQ_FIRST(&lane->pending)->since_ms : INT64_MAX;
+}
+
+int evpipe__lanes_park_oldest(evpipe__destination *destination)
+{
+	evpipe__lane  *lane = oldest_lane(destination);
+	evpipe__batch *batch = TAILQ_FIRST(&lane->pending);
+	size_t         parked = 0, count = batch->public.count;
+
+	while (parked < count && evpipe__router_park_now(destination->pipeline, batch->events[parked]))
+		parked++;
+	if (parked == count) {
+		evpipe__batch_free(take_pending(lane));
+	} else if (parked) {
+		lane->count -= parked;
+		evpipe__batch_restart(batch);
+		for (size_t i = parked; i < count; i++)
+			evpipe__batch_add(batch, batch->events[i]);
+	}
+	evpipe__lane_refresh(lane);
+	return parked == count;
 }
