@@ -140,7 +140,6 @@ static void append(evpipe__lane *lane, evpipe__event *event)
 		return;
 	}
 	evpipe__batch_add(batch, event);
-	lane->count++;
 }
 
 static evpipe__batch *take_pending(evpipe__lane *lane)
@@ -151,7 +150,6 @@ static evpipe__batch *take_pending(evpipe__lane *lane)
 	TAILQ_REMOVE(&lane->pending, batch, link);
 	if (batch == lane->filling)
 		lane->filling = NULL;
-	lane->count -= batch->public.count;
 	return batch;
 }
 
@@ -213,6 +211,22 @@ static void change(evpipe__destination *destination, unsigned count)
 	drop_old(destination);
 }
 
+/* How many posts wait, and would be full, however they are limited; no more than `enough` are counted. */
+static size_t full_posts(const evpipe__destination *destination, size_t enough)
+{
+	const struct evpipe__lanes *lanes = destination->lanes;
+	const evpipe__batch        *batch;
+	size_t                      posts = 0;
+	for (unsigned i = 0; i < lanes->count; i++)
+		for (batch = TAILQ_FIRST(&lanes->lane[i].pending); batch && posts < enough; batch = TAILQ_NEXT(batch, link)) {
+			/* Filled before the limit on bytes fell, it will be cut. */
+			size_t parts = batch->public.bytes / bytes_max(destination);
+			if (TAILQ_NEXT(batch, link) || is_full(batch))
+				posts += parts > 1 ? parts : 1;
+		}
+	return posts;
+}
+
 static int adapt(evpipe__destination *destination)
 {
 	if (!destination->pipeline->ordered || !drop_old(destination))
@@ -225,10 +239,8 @@ static int adapt(evpipe__destination *destination)
 	/* Asked when a post has just ended: all the others are out, too. */
 	if (lanes->count >= lanes_max(destination) || destination->posting + 1 < lanes->count)
 		return 0;
-	size_t waiting = 0;
-	for (unsigned i = 0; i < lanes->count; i++)
-		waiting += lanes->lane[i].count;
-	if (waiting < (size_t)BACKLOG_BATCHES * lanes->count * destination->events_max)
+	size_t enough = (size_t)BACKLOG_BATCHES * lanes->count;
+	if (full_posts(destination, enough) < enough)
 		return 0;
 	change(destination, 2 * lanes->count);
 	return 1;
@@ -357,7 +369,6 @@ static void cut(evpipe__lane *lane, evpipe__batch *batch)
 	TAILQ_INSERT_HEAD(&lane->pending, rest, link);
 	if (!lane->filling)
 		lane->filling = rest;
-	lane->count += rest->public.count;
 }
 
 static evpipe__batch *next_pending(evpipe__lane *lane)
@@ -471,7 +482,6 @@ int evpipe__lanes_park_oldest(evpipe__destination *destination)
 	if (parked == count) {
 		evpipe__batch_free(take_pending(lane));
 	} else if (parked) {
-		lane->count -= parked;
 		evpipe__batch_restart(batch);
 		for (size_t i = parked; i < count; i++)
 			evpipe__batch_add(batch, batch->events[i]);

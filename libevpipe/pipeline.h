@@ -77,7 +77,6 @@ struct evpipe__lane {
 	unsigned                   index;
 	struct evpipe__batch_list  pending;      /* none is empty */
 	evpipe__batch             *filling;      /* the last of these, to which is added; NULL: none */
-	size_t                     count;        /* events of pending */
 	evpipe__piece             *open;         /* the memory of the next event; NULL: none yet */
 	struct evpipe__batch_list  again;        /* batches to post before anything pending: halves, quick retries */
 	unsigned                   posting;      /* posts in flight */
