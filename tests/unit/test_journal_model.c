@@ -2,6 +2,8 @@
  * A journal with its spool against a plain list of events, in random histories with deaths of the process and of the
  * machine; and what damage does to a segment.
  */
+#include "test.h"
+
 #include "memory-storage.h"
 
 #include "area.h"
@@ -292,7 +294,7 @@ static void run_history(uint64_t seed)
 	int machine_died = history.has_spool && draw(&history) % 2;
 	die(&history);
 	if (machine_died)
-		memory_storage_crash(&history.files, draw, &history);
+		memory_storage_crash(&history.files, 0, draw, &history);
 	else
 		memory_storage_kill(&history.files);
 	recover(&history, machine_died);
