@@ -60,6 +60,18 @@ static evpipe_err make_region(evpipe__home *home, int durability, size_t capacit
 	return err;
 }
 
+/* Those it adopted come first, also with whoever adopts all of them: whatever the clock was set to since. */
+static int64_t created_ms(const evpipe__home *home, const evpipe_runtime *runtime)
+{
+	int64_t                now_ms = runtime->wall_ms(runtime->ctx);
+	const evpipe__adopted *adopted;
+
+	STAILQ_FOREACH(adopted, &home->adopted, link)
+		if (adopted->created_ms >= now_ms)
+			now_ms = adopted->created_ms + 1;
+	return now_ms;
+}
+
 #define DRAWS_MAX 100
 
 /* A nonce that nobody has, and the lock of that name. */
@@ -131,7 +143,7 @@ evpipe_err evpipe__home_open(evpipe__home *home, const evpipe_config *config, co
 	home->identity = (evpipe__identity){
 		.key = runtime->random(runtime->ctx),
 		.boot = {home->storage.boot[0], home->storage.boot[1]},
-		.created_ms = runtime->wall_ms(runtime->ctx),
+		.created_ms = created_ms(home, runtime),
 		.is_spooled = number_of(config, "journal.durability") == DURABILITY_DISK,
 	};
 	if (!err)
