@@ -4,6 +4,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "bug.h"
 #include "record.h"
 
 #define VERSION 1
@@ -290,6 +291,8 @@ uint64_t evpipe__area_mend(evpipe__area *area, uint64_t from, uint64_t to, int c
 		if (record->is_padding)
 			continue;
 		end = torn;
+		if (evpipe__bug(FORGET) && record->mark == EVPIPE__MARK_TAKEN)
+			record->mark = evpipe__record_done_mark(record);
 		int done = evpipe__record_is_done(record);
 		scanned->done += (uint64_t)done;
 		scanned->records += !done;

@@ -11,6 +11,7 @@
 typedef enum evpipe__bug_kind {
 	EVPIPE__BUG_NONE,
 	EVPIPE__BUG_LOSE,         /* an application drops what the broker did not take */
+	EVPIPE__BUG_FORGET,       /* who adopts a journal takes what was sent for acknowledged */
 	EVPIPE__BUG_MISCOUNT,     /* what is given up is not counted */
 	EVPIPE__BUG_SETTLE_EARLY, /* before the hand-over is acknowledged */
 	EVPIPE__BUG_REPEAT,       /* events that were taken are posted again with those that were not */

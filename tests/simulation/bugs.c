@@ -18,6 +18,7 @@ static const struct {
 	char             check;
 } bugs[] = {
 	{"lose", EVPIPE__BUG_LOSE, 'a'},
+	{"forget", EVPIPE__BUG_FORGET, 'a'},
 	{"miscount", EVPIPE__BUG_MISCOUNT, 'b'},
 	{"settle-early", EVPIPE__BUG_SETTLE_EARLY, 'c'},
 	{"repeat", EVPIPE__BUG_REPEAT, 'd'},

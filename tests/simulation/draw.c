@@ -183,6 +183,7 @@ void plan_draw(struct plan *plan, uint64_t seed)
 	chance_init(&chance, seed, "clocks", 0);
 	draw_clocks(plan, &chance);
 	draw_stores(plan);
+	plan_draw_journals(plan);
 	plan_draw_load(plan);
 	plan_draw_faults(plan);
 }

@@ -72,6 +72,20 @@ static void change_store(struct world *world, const struct fault *fault)
 	store->mode_until_ms = fault->at_ms + fault->for_ms;
 }
 
+/* With all who run on it, and what was not on its disk. */
+static void crash_host(struct world *world, const struct fault *fault)
+{
+	struct host *host = &world->hosts[fault->target];
+	for (size_t i = 0; i < world->machines_count; i++) {
+		if (world->machines[i].host != host)
+			continue;
+		world->machines[i].down_ms = fault->for_ms;
+		machine_kill(&world->machines[i]);
+	}
+	disk_crash(world, host);
+	keep_crashed(world, host);
+}
+
 static void happen(struct world *world, const struct fault *fault)
 {
 	static const char *const groups[] = {GROUP, GROUP "-retry"};
@@ -107,6 +121,9 @@ static void happen(struct world *world, const struct fault *fault)
 		break;
 	case FAULT_BROKER_AWAY:
 		go_away(world, fault, TOPICS_MAX);
+		break;
+	case FAULT_CRASH_HOST:
+		crash_host(world, fault);
 		break;
 	case FAULT_CLOCK:
 		machine->skew_ms = fault->amount;

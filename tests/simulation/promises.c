@@ -222,7 +222,7 @@ void promise_answer(struct machine *machine, uint32_t destination, const evpipe_
 
 static int is_over(const struct event *event)
 {
-	return event->delivered || event->state == EVENT_DIED;
+	return event->delivered || event->state != EVENT_ACCEPTED;
 }
 
 /*
@@ -231,7 +231,7 @@ static int is_over(const struct event *event)
  */
 static int is_out_of_turn(const struct event *event, const struct event *other)
 {
-	return event->is_retried || event->is_doubtful || event->is_put_back ||
+	return event->is_retried || event->is_doubtful || event->is_put_back || event->is_adrift ||
 	       (!event->seen[0] && event->first_sent && event->first_sent < other->first_sent);
 }
 

@@ -5,9 +5,11 @@
  *   world.c     life, and letting time pass
  *   machine.c   a worker or an application: starting, one step, stopping, being killed
  *   wire.c      between a machine and the broker: sees every record, acknowledgement and settlement
+ *   disk.c      between an application and the files of its journal; what a death leaves of them
  *   store.c     the data stores: what they answer
  *   happen.c    making the scheduled faults happen
  *   account.c   what became of each event: nothing lost, nothing doubled (a, c, d)
+ *   keeping.c   which events a journal has to keep when somebody dies (a, d)
  *   promises.c  when it was posted, in which order, under which key (e, f, j, k)
  *   ledger.c    what machines say of themselves (b, h)
  */
@@ -19,7 +21,9 @@
 #include "chance.h"
 #include "plan.h"
 #include "simulate.h"
+#include "storage.h"
 #include "trace.h"
+#include "unit/memory-storage.h"
 
 #define MACHINES_MAX (WORKERS_MAX + APPS_MAX)
 #define TOPIC_DEAD (DELAYS_MAX + 1)
@@ -31,7 +35,8 @@ struct world;
 /* ---- what is known of an event ----------------------------------------------------------------------------------------- */
 
 struct event {
-	enum { EVENT_NONE, EVENT_ACCEPTED, EVENT_DIED } state;
+	/* Exposed: it may have died with its machine. */
+	enum event_state { EVENT_NONE, EVENT_ACCEPTED, EVENT_EXPOSED, EVENT_DIED } state;
 	int64_t  accepted_ms, first_ms; /* of acceptance and first delivery */
 	uint32_t delivered;             /* times */
 	uint32_t excuses;               /* how often a fault may have doubled it */
@@ -45,6 +50,10 @@ struct event {
 	uint8_t  is_doubtful; /* a send of its application failed, or may have */
 	uint8_t  is_retried;  /* or on its way to the dead letters */
 	uint8_t  is_put_back; /* its data store did not take it: it is posted again, or handed over */
+	uint8_t  is_adrift;   /* another application adopted it: its own does not wait for it */
+	uint8_t  is_acked;    /* by the topic */
+	uint32_t holder;      /* the machine in whose journal it is, or was */
+	int64_t  safe_ms;     /* from then on it, or that it is acknowledged, survives its host; INT64_MAX: nobody sees to it */
 	uint64_t id; /* a hash of the id it was first delivered with */
 	/* A record of a tier that a worker has, until it is posted or handed over: not before due_ms. */
 	uint32_t waits_at;
@@ -72,10 +81,17 @@ struct partition {
 
 /* ---- machines ---------------------------------------------------------------------------------------------------------- */
 
+/* What the applications of one directory share; a machine that may crash. */
+struct host {
+	struct memory_storage files;
+	evpipe__storage       storage;
+	struct chance         chance;
+};
+
 /* A send in flight. */
 struct send {
 	uint64_t token;
-	uint32_t number, topic;
+	uint32_t number, topic; /* NOBODY: there is none */
 	uint32_t next_free;
 };
 
@@ -122,6 +138,15 @@ struct machine {
 	size_t          holdings_count;
 	uint64_t        acked[TOPICS_MAX], taken;
 
+	/* disk.c: of an application with a directory. */
+	struct host    *host; /* NULL: it has none */
+	evpipe__storage storage;
+	struct chance   fate; /* how it dies */
+	void          **opened, **locks; /* the memory of files, and locks, that it has */
+	size_t          opened_count, opened_capacity, locks_count, locks_capacity;
+	void           *ring; /* of its own journal */
+	size_t          ring_size;
+
 	struct alone *alone;
 	size_t        alone_count, alone_capacity;
 	size_t        next_emission; /* of an application: the first of its emissions that is not done, in the plan's order */
@@ -154,11 +179,13 @@ struct world {
 
 	evpipe_testbroker *broker;
 	struct machine     machines[MACHINES_MAX];
+	struct host        hosts[APPS_MAX];
 	size_t             machines_count;
 	struct machine    *running; /* whose step it is */
 	struct chance      turns;
 	struct store       stores[DESTINATIONS_MAX];
 	struct partition  *partitions[TOPICS_MAX];
+	unsigned char     *payloads; /* event_payload */
 
 	struct event *events;
 	size_t        events_count;
@@ -192,6 +219,10 @@ void machine_start(struct machine *machine);
 int  machine_step(struct machine *machine);
 void machine_stop(struct machine *machine, int64_t start_ms);
 void machine_kill(struct machine *machine);
+/* True if it lives, after one more operation. */
+int  machine_operates(struct machine *machine);
+/* Emit what is to come next, and go on as if nothing had been. NOBODY: nothing is to come, or it was refused. */
+uint32_t machine_try_emit(struct machine *machine);
 void machine_release(struct machine *machine);
 int64_t machine_wall_ms(const struct machine *machine);
 void    machine_emit(struct machine *machine);
@@ -202,6 +233,13 @@ int64_t machine_next_emission_ms(const struct machine *machine);
 
 extern const evpipe_transport_ops wire_ops;
 void wire_cut(struct machine *machine); /* everything of its connection is forgotten */
+
+/* ---- disk.c ---- */
+
+void disk_attach(struct machine *machine, struct host *host);
+/* The machine dies in this very moment: the files are as they are, whatever its code still does. */
+void disk_die(struct machine *machine);
+void disk_crash(struct world *world, struct host *host);
 
 /* ---- store.c ---- */
 
@@ -217,9 +255,11 @@ int64_t faults_next_ms(const struct world *world);
 
 #define NUMBER_HEADER "n"
 
+/* What an event is, byte by byte. */
+const void *event_payload(const struct world *world, uint32_t number);
 /* The number of an event by its header; NOBODY: it has none. */
 uint32_t event_number(const evpipe_header *headers, size_t count);
-void account_accepted(struct world *world, uint32_t number);
+void account_accepted(struct machine *machine, uint32_t number);
 void account_taken(struct machine *machine, const evpipe_record *record, struct holding *holding);
 void account_settled(struct machine *machine, struct holding *holding, int64_t offset);
 void account_assigned(struct machine *machine, const struct holding *holding);
@@ -228,9 +268,19 @@ void account_ended(struct machine *machine, struct holding *holding, int is_comm
 void account_sent(struct machine *machine, uint32_t number, uint32_t topic);
 void account_reported(struct machine *machine, uint32_t number, uint32_t topic, evpipe_outcome outcome);
 void account_deliveries(struct world *world);
-/* What only its memory held has died. */
-void account_app_died(struct machine *machine);
+/* Look which events the topic has: is_on_topic. */
+void account_topic(struct world *world);
 void account_end(struct world *world);
+
+/* ---- keeping.c ---- */
+
+void keep_accepted(struct machine *machine, struct event *event);
+void keep_acked(struct machine *machine, struct event *event);
+/* It adopts what those have left that are down. */
+void keep_started(struct machine *machine);
+/* What only its memory held has died. was_killed: it did not have the time to put its journal in order. */
+void keep_died(struct machine *machine, int was_killed);
+void keep_crashed(struct world *world, const struct host *host);
 
 /* ---- promises.c ---- */
 
