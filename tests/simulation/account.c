@@ -202,7 +202,7 @@ void account_taken(struct machine *machine, const evpipe_record *polled, struct 
 	record->epoch = holding->epoch;
 	world->events[number].in_hands++;
 	if (holding->topic > 0)
-		promise_taken(machine, number, polled, holding->topic);
+		promise_taken(machine, number, polled, holding);
 }
 
 static int is_skipped(const struct world *world, uint32_t number)

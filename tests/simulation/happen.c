@@ -59,7 +59,7 @@ static void come_back(struct world *world)
 			continue;
 		}
 		set_available(world, world->away[i].topic, world->away[i].partition, 1);
-		world->disturbed_ms = world->now_ms;
+		promise_back(world, world->away[i].topic, world->away[i].partition);
 	}
 	world->away_count = kept;
 }
@@ -95,7 +95,6 @@ static void happen(struct world *world, const struct fault *fault)
 		change_store(world, fault);
 		return;
 	}
-	world->disturbed_ms = world->now_ms;
 	switch (fault->kind) {
 	case FAULT_KILL_APP:
 		machine += world->plan->workers;
@@ -138,7 +137,6 @@ static void happen(struct world *world, const struct fault *fault)
 static void heal(struct world *world)
 {
 	world->is_healed = 1;
-	world->disturbed_ms = world->now_ms;
 	trace_note(&world->trace, TRACE_HEALED, "world", 0, 0, 0, 0);
 	evpipe_testbroker_clear_faults(world->broker);
 	for (size_t i = 0; i < world->machines_count; i++) {

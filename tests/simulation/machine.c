@@ -109,7 +109,9 @@ void machine_init(struct world *world, uint32_t number, const evpipe_config *con
 		exit(70);
 	evpipe_config_on_rejected(machine->config, on_rejected, machine);
 	chance_init(&machine->fate, world->plan->seed, "fate", number);
-	if (machine->is_app)
+	if (!machine->is_app)
+		evpipe_config_on_log(machine->config, promise_log, machine);
+	else
 		set_journal(machine, &world->plan->journals[number - world->plan->workers]);
 }
 
@@ -147,8 +149,8 @@ void machine_start(struct machine *machine)
 	machine->due_ms = world->now_ms;
 	machine->taken = 0;
 	memset(machine->acked, 0, sizeof machine->acked);
-	machine->alone_count = 0;
-	world->disturbed_ms = world->now_ms;
+	machine->alone_count = machine->answers_count = 0;
+	memset(machine->free_ms, 0, sizeof machine->free_ms);
 	machine->state = MACHINE_UP;
 	if (machine->is_app)
 		err = start_app(machine, &error);
@@ -176,7 +178,6 @@ static void take_down(struct machine *machine, int64_t start_ms)
 	machine->state = MACHINE_DOWN;
 	machine->is_dead = 0;
 	machine->start_ms = start_ms;
-	world->disturbed_ms = world->now_ms;
 }
 
 static void die(struct machine *machine)
@@ -253,6 +254,7 @@ void machine_release(struct machine *machine)
 	free(machine->sends);
 	free(machine->holdings);
 	free(machine->alone);
+	free(machine->answers);
 	free(machine->opened);
 	free(machine->locks);
 }

@@ -106,6 +106,8 @@ struct plan {
 	int64_t        delays_ms[DELAYS_MAX];
 	char           tier_topics[DELAYS_MAX][64];
 	int64_t        linger_ms, open_max_ms, memory_max;
+	int64_t        quick_delay_ms; /* at most, between quick retries */
+	unsigned       in_flight_max;
 	uint32_t       event_max;
 	int            is_ordered, skips_tombstones;
 	int            is_eager;

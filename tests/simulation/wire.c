@@ -182,7 +182,8 @@ static void on_assigned(struct machine *machine, const evpipe_transport_event *e
 	*holding = (struct holding){.state = HOLDING_OWNED,
 	                            .topic = topic_number(machine->world, event->topic),
 	                            .partition = (uint32_t)event->partition,
-	                            .epoch = event->assignment.epoch};
+	                            .epoch = event->assignment.epoch,
+	                            .assigned_ms = machine->world->now_ms};
 	trace_note(&machine->world->trace, TRACE_ASSIGNED, machine->name, 0, holding->topic, holding->partition, 0);
 	account_assigned(machine, holding);
 }

@@ -57,7 +57,8 @@ struct event {
 	uint64_t id; /* a hash of the id it was first delivered with */
 	/* A record of a tier that a worker has, until it is posted or handed over: not before due_ms. */
 	uint32_t waits_at;
-	int64_t  due_ms;
+	int64_t  due_ms, latest_ms; /* latest_ms: it may be due then; */
+	int64_t  held_ms;           /* or something had held it up until then */
 	struct {
 		int64_t queued_ms, at_ms; /* as it says, and in truth */
 	} sent[4]; /* to tiers, the last times, round and round */
@@ -77,6 +78,7 @@ struct partition {
 	struct record *records;
 	size_t         count, capacity;
 	int64_t        committed;  /* when it was assigned last */
+	int64_t        back_ms;    /* when it was away last */
 };
 
 /* ---- machines ---------------------------------------------------------------------------------------------------------- */
@@ -100,7 +102,8 @@ struct holding {
 	enum { HOLDING_NONE, HOLDING_OWNED, HOLDING_REVOKED } state;
 	uint32_t topic, partition, epoch;
 	uint64_t unsettled;
-	int64_t  revoked_ms;
+	int64_t  assigned_ms, revoked_ms;
+	int64_t  head_ms; /* of a tier: no record in it waits for a head after that */
 };
 
 /* A destination asked to be left alone. */
@@ -127,7 +130,11 @@ struct machine {
 	uint32_t         operations_left;  /* of its transport's, until it is killed; 0: it is not to be */
 	int64_t          down_ms;          /* so long then */
 	int              is_dead;          /* what it still does in this step never happened */
-	int64_t          busy_ms;          /* when it last had much to do */
+	int64_t          full_ms;          /* when a worker may last have had no memory for more */
+	int64_t          pool_ms;          /* when it may last have had as many posts out as it may */
+	int64_t         *answers;          /* when those are answered that are out */
+	size_t           answers_count, answers_capacity;
+	int64_t          free_ms[DESTINATIONS_MAX]; /* from then on nothing keeps it from posting there */
 
 	/* wire.c: the connection that it has now. */
 	void           *inner;
@@ -200,7 +207,6 @@ struct world {
 		uint32_t topic, partition;
 	} away[64]; /* comes back then; topic TOPICS_MAX: the broker */
 	size_t  away_count;
-	int64_t disturbed_ms; /* the last time that anything but a data store went wrong */
 	int64_t crowded_ms;   /* the last time that a worker could not hand an event over at once */
 	int     is_away;            /* the broker */
 	int     commits_are_refused, clocks_are_off; /* have ever been */
@@ -284,8 +290,12 @@ void keep_crashed(struct world *world, const struct host *host);
 
 /* ---- promises.c ---- */
 
+/* A partition, or with topic TOPICS_MAX the broker, is there again. */
+void promise_back(struct world *world, uint32_t topic, uint32_t partition);
+/* What a worker says in its log. */
+void promise_log(void *ctx, evpipe_log_level level, const char *line);
 void promise_post(struct machine *machine, uint32_t destination, const evpipe_batch *batch);
-void promise_taken(struct machine *machine, uint32_t number, const evpipe_record *record, uint32_t topic);
+void promise_taken(struct machine *machine, uint32_t number, const evpipe_record *record, struct holding *holding);
 void promise_leaves_tier(struct machine *machine, uint32_t number, int is_posted);
 /* A record for a tier says when it is due. */
 void promise_sent(struct machine *machine, uint32_t number, const evpipe_record *record, uint32_t topic);
