@@ -327,6 +327,7 @@ void account_end(struct world *world)
 		world_fail(world, 'a', "event %" PRIu32 " was accepted at %" PRId64 " ms and is lost", i, event->accepted_ms);
 	}
 	check_settled(world);
+	disk_end(world);
 	trace_note(&world->trace, TRACE_OVER, "world", (int64_t)world->result->delivered, (int64_t)world->result->dead,
 	           (int64_t)world->result->died, 0);
 }

@@ -209,3 +209,21 @@ void disk_crash(struct world *world, struct host *host)
 		if (world->machines[i].host == host)
 			world->machines[i].storage.boot[0] = host->storage.boot[0];
 }
+
+static int has_owner(const struct host *host, const char *file)
+{
+	for (size_t i = 0; i < LOCKS_MAX; i++)
+		if (*host->files.locks[i] && strncmp(host->files.locks[i], file, 16) == 0)
+			return 1;
+	return 0;
+}
+
+void disk_end(struct world *world)
+{
+	for (size_t h = 0; h < APPS_MAX; h++)
+		for (size_t i = 0; i < FILES_MAX; i++) {
+			const char *name = world->hosts[h].files.files[i].name;
+			if (strstr(name, ".segment") && !has_owner(&world->hosts[h], name))
+				world_fail(world, 'i', "%s is left on host %zu, and nobody has it", name, h);
+		}
+}

@@ -44,6 +44,8 @@ static const struct kind {
 	[FAULT_STORE_PARTIAL] = {"store answers in part", 0, OF_STORE},
 	[FAULT_STORE_SHRINKS] = {"store takes less", 0, OF_STORE},
 	[FAULT_CRASH_HOST] = {"host crashes", 0, OF_HOST},
+	[FAULT_DISK_FULL] = {"disk full", 0, OF_HOST},
+	[FAULT_DISK_FAILS] = {"disk fails", 0, OF_HOST},
 };
 
 /* Those after it have draws of their own (draw-journals.c). */

@@ -34,27 +34,34 @@ void plan_draw_journals(struct plan *plan)
 	}
 }
 
+static void draw_fault(const struct plan *plan, struct fault *fault, enum fault_kind kind, struct chance *chance)
+{
+	*fault = (struct fault){
+		.kind = kind,
+		.at_ms = chance_between(chance, 0, plan->load_end_ms + 2000),
+		.for_ms = chance_scaled(chance, 10, 8000),
+		.after = (uint32_t)chance_scaled(chance, 1, 200) - 1,
+	};
+	uint32_t app = (uint32_t)chance_between(chance, 0, plan->apps - 1);
+	if (kind != FAULT_BROKER_AWAY)
+		fault->target = kind == FAULT_KILL_APP ? app : plan->journals[app].host;
+}
+
 size_t plan_draw_journal_faults(const struct plan *plan, struct fault *faults)
 {
+	static const struct {
+		enum fault_kind kind;
+		int64_t         least, most;
+	} kinds[] = {{FAULT_KILL_APP, 1, 6}, {FAULT_CRASH_HOST, 0, 3}, {FAULT_BROKER_AWAY, 0, 1}, {FAULT_DISK_FULL, 0, 1}, {FAULT_DISK_FAILS, 0, 1}};
 	struct chance chance;
 	size_t        count = 0;
 
 	if (plan->journals[0].host == HOST_NONE)
 		return 0;
-	chance_init(&chance, plan->seed, "journal faults", 0);
-	size_t kills = (size_t)chance_between(&chance, 1, 6), crashes = (size_t)chance_between(&chance, 0, 3);
-	size_t outages = (size_t)chance_between(&chance, 0, 1);
-	while (count < kills + crashes + outages) {
-		struct fault *fault = &faults[count];
-		*fault = (struct fault){
-			.kind = count < kills ? FAULT_KILL_APP : count < kills + crashes ? FAULT_CRASH_HOST : FAULT_BROKER_AWAY,
-			.at_ms = chance_between(&chance, 0, plan->load_end_ms + 2000),
-			.for_ms = chance_scaled(&chance, 10, 8000),
-			.after = (uint32_t)chance_scaled(&chance, 1, 200) - 1,
-		};
-		uint32_t app = (uint32_t)chance_between(&chance, 0, plan->apps - 1);
-		fault->target = fault->kind == FAULT_KILL_APP ? app : fault->kind == FAULT_CRASH_HOST ? plan->journals[app].host : 0;
-		count++;
+	for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+		chance_init(&chance, plan->seed, "journal faults", k);
+		for (int64_t left = chance_between(&chance, kinds[k].least, kinds[k].most); left > 0; left--)
+			draw_fault(plan, &faults[count++], kinds[k].kind, &chance);
 	}
 	return count;
 }

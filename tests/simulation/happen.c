@@ -86,6 +86,25 @@ static void crash_host(struct world *world, const struct fault *fault)
 	keep_crashed(world, host);
 }
 
+static void break_disk(struct world *world, const struct fault *fault)
+{
+	struct host *host = &world->hosts[fault->target];
+	if (fault->kind == FAULT_DISK_FULL)
+		host->files.create_fails = EVPIPE_EFULL;
+	else
+		host->files.sync_fails = EVPIPE_EIO;
+	if (fault->at_ms + fault->for_ms > host->broken_until_ms)
+		host->broken_until_ms = fault->at_ms + fault->for_ms;
+	keep_broken(world, host);
+}
+
+static void mend_disks(struct world *world)
+{
+	for (size_t i = 0; i < APPS_MAX; i++)
+		if (world->hosts[i].broken_until_ms <= world->now_ms)
+			world->hosts[i].files.create_fails = world->hosts[i].files.sync_fails = EVPIPE_OK;
+}
+
 static void happen(struct world *world, const struct fault *fault)
 {
 	static const char *const groups[] = {GROUP, GROUP "-retry"};
@@ -124,6 +143,10 @@ static void happen(struct world *world, const struct fault *fault)
 	case FAULT_CRASH_HOST:
 		crash_host(world, fault);
 		break;
+	case FAULT_DISK_FULL:
+	case FAULT_DISK_FAILS:
+		break_disk(world, fault);
+		break;
 	case FAULT_CLOCK:
 		machine->skew_ms = fault->amount;
 		world->clocks_are_off = 1;
@@ -152,6 +175,7 @@ void faults_happen(struct world *world)
 	const struct plan *plan = world->plan;
 
 	come_back(world);
+	mend_disks(world);
 	for (uint32_t i = 0; i < plan->destinations; i++)
 		if (world->stores[i].mode != FAULT_KINDS && world->stores[i].mode_until_ms <= world->now_ms)
 			world->stores[i].mode = FAULT_KINDS;

@@ -17,10 +17,20 @@ static const struct journal_plan *journal_of_event(const struct world *world, si
 	return &world->plan->journals[world->plan->emissions[number].app];
 }
 
+/* When what it has now is on the disk. */
+static int64_t synced_ms(const struct machine *machine)
+{
+	const struct host *host = machine->host;
+	int64_t            from_ms = machine->world->now_ms;
+	if (host && host->broken_until_ms > from_ms)
+		from_ms = host->broken_until_ms;
+	return from_ms + journal_of(machine)->sync_ms;
+}
+
 void keep_accepted(struct machine *machine, struct event *event)
 {
 	event->holder = machine->number;
-	event->safe_ms = machine->world->now_ms + journal_of(machine)->sync_ms;
+	event->safe_ms = synced_ms(machine);
 }
 
 void keep_acked(struct machine *machine, struct event *event)
@@ -28,7 +38,7 @@ void keep_acked(struct machine *machine, struct event *event)
 	event->is_acked = 1;
 	if (event->state == EVENT_EXPOSED)
 		event->state = EVENT_ACCEPTED;
-	event->safe_ms = machine->world->now_ms + journal_of(machine)->sync_ms;
+	event->safe_ms = synced_ms(machine);
 }
 
 static int is_here(const struct world *world, size_t number, uint32_t host)
@@ -49,7 +59,7 @@ void keep_started(struct machine *machine)
 		event->is_adrift |= event->holder != machine->number;
 		event->holder = machine->number;
 		if (event->safe_ms == INT64_MAX)
-			event->safe_ms = world->now_ms + journal_of(machine)->sync_ms;
+			event->safe_ms = synced_ms(machine);
 	}
 }
 
@@ -66,8 +76,9 @@ void keep_died(struct machine *machine, int was_killed)
 			event->state = EVENT_DIED;
 			world->result->died++;
 		} else if (event->safe_ms > world->now_ms) {
-			/* Closing writes what there is. */
-			event->safe_ms = was_killed ? INT64_MAX : world->now_ms;
+			/* Closing writes what there is, if it can. */
+			int is_written = !was_killed && machine->host && machine->host->broken_until_ms <= world->now_ms;
+			event->safe_ms = is_written ? world->now_ms : INT64_MAX;
 		}
 	}
 }
@@ -89,5 +100,14 @@ void keep_crashed(struct world *world, const struct host *host)
 		} else if (event->safe_ms >= world->now_ms) {
 			event->state = EVENT_EXPOSED;
 		}
+	}
+}
+
+void keep_broken(struct world *world, const struct host *host)
+{
+	for (size_t i = 0; i < world->events_count; i++) {
+		struct event *event = &world->events[i];
+		if (is_here(world, i, (uint32_t)(host - world->hosts)) && event->safe_ms > world->now_ms && event->safe_ms != INT64_MAX)
+			event->safe_ms = synced_ms(&world->machines[event->holder]);
 	}
 }

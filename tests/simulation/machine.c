@@ -117,6 +117,20 @@ void machine_init(struct world *world, uint32_t number, const evpipe_config *con
 
 /* ---- coming and going ---- */
 
+/* What is left of it, whether it ended by itself or not. */
+static void take_down(struct machine *machine, int64_t start_ms)
+{
+	struct world *world = machine->world;
+	evpipe_worker_free(machine->worker);
+	machine->worker = NULL;
+	account_deliveries(world); /* posts on their way may have arrived */
+	evpipe_producer_free(machine->producer);
+	machine->producer = NULL;
+	machine->state = MACHINE_DOWN;
+	machine->is_dead = 0;
+	machine->start_ms = start_ms;
+}
+
 static evpipe_err start_app(struct machine *machine, evpipe_error *error)
 {
 	struct world *world = machine->world;
@@ -160,24 +174,16 @@ void machine_start(struct machine *machine)
 		machine_kill(machine);
 		return;
 	}
+	if (err && machine->host && machine->host->files.create_fails) {
+		/* There is no room for its ring. */
+		trace_note(&world->trace, TRACE_STOPPED, machine->name, 0, 0, 0, 0);
+		take_down(machine, machine->host->broken_until_ms);
+		return;
+	}
 	if (err) {
 		fprintf(stderr, "simulate: seed %" PRIu64 ": %s\n", world->plan->seed, error.text);
 		exit(70);
 	}
-}
-
-/* What is left of it, whether it ended by itself or not. */
-static void take_down(struct machine *machine, int64_t start_ms)
-{
-	struct world *world = machine->world;
-	evpipe_worker_free(machine->worker);
-	machine->worker = NULL;
-	account_deliveries(world); /* posts on their way may have arrived */
-	evpipe_producer_free(machine->producer);
-	machine->producer = NULL;
-	machine->state = MACHINE_DOWN;
-	machine->is_dead = 0;
-	machine->start_ms = start_ms;
 }
 
 static void die(struct machine *machine)

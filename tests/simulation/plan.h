@@ -80,6 +80,8 @@ enum fault_kind {
 	FAULT_STORE_PARTIAL,   /* amount: permille of events to come again */
 	FAULT_STORE_SHRINKS,   /* amount: bytes, a hidden limit */
 	FAULT_CRASH_HOST,      /* target: host; all of its applications are away for_ms */
+	FAULT_DISK_FULL,       /* target: host; for_ms */
+	FAULT_DISK_FAILS,      /* target: host; syncs do, for_ms */
 	FAULT_KINDS
 };
 

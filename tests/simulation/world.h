@@ -88,6 +88,7 @@ struct host {
 	struct memory_storage files;
 	evpipe__storage       storage;
 	struct chance         chance;
+	int64_t               broken_until_ms; /* its disk takes nothing new */
 };
 
 /* A send in flight. */
@@ -246,6 +247,8 @@ void disk_attach(struct machine *machine, struct host *host);
 /* The machine dies in this very moment: the files are as they are, whatever its code still does. */
 void disk_die(struct machine *machine);
 void disk_crash(struct world *world, struct host *host);
+/* Of journals that were adopted nothing is left. */
+void disk_end(struct world *world);
 
 /* ---- store.c ---- */
 
@@ -287,6 +290,8 @@ void keep_started(struct machine *machine);
 /* What only its memory held has died. was_killed: it did not have the time to put its journal in order. */
 void keep_died(struct machine *machine, int was_killed);
 void keep_crashed(struct world *world, const struct host *host);
+/* Until broken_until_ms nothing more gets safe. */
+void keep_broken(struct world *world, const struct host *host);
 
 /* ---- promises.c ---- */
 
