@@ -319,6 +319,8 @@ static int hoards(evpipe__destination *destination)
 void evpipe__destination_make_room(evpipe__destination *destination)
 {
 	while (evpipe__pipeline_is_starving(destination->pipeline) && hoards(destination))
-		if (!evpipe__lanes_park_oldest(destination))
+		if (!evpipe__lanes_park_oldest(destination)) {
+			destination->pipeline->is_cramped = 1;
 			return;
+		}
 }

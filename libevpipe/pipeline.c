@@ -215,7 +215,10 @@ void evpipe__pipeline_end(evpipe__pipeline *pipeline, evpipe__event *event, evpi
 
 /* ---- one round ---- */
 
-/* Where nothing comes in any more, nothing but time shows that others starve. */
+/*
+ * Where nothing comes in any more, nothing but time shows that others starve; or that the transport has room again for
+ * what is in their way.
+ */
 static void on_sweep(void *owner)
 {
 	evpipe__pipeline    *pipeline = owner;

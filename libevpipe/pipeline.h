@@ -176,6 +176,7 @@ struct evpipe__pipeline {
 	struct evpipe__destination_list idle;         /* longest idle first */
 	evpipe__destination            *last;         /* the last event's */
 	evpipe__timer                   sweep;
+	int                             is_cramped; /* a hoard is in the way of others, and the transport had no room for more of it */
 
 	struct evpipe__event_list to_hand_over; /* the transport had no room yet */
 	struct evpipe__event_list handed_over;  /* not acknowledged yet */

@@ -258,4 +258,8 @@ void evpipe__router_sent(evpipe__pipeline *pipeline, const evpipe_transport_even
 		return;
 	}
 	evpipe__pipeline_end(pipeline, event, event->target == DEAD ? EVPIPE__END_DEAD : EVPIPE__END_RETRIED);
+	if (pipeline->is_cramped) {
+		pipeline->is_cramped = 0;
+		evpipe__timer_set(&pipeline->timers, &pipeline->sweep, pipeline->now_ms);
+	}
 }

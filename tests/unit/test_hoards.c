@@ -141,6 +141,24 @@ static void test_hoards__stay_in_order_while_nothing_can_be_parked(void **state)
 	world_close(&world);
 }
 
+/* A few at a time, if the transport takes no more; but the next ones as soon as it does. */
+static void test_hoards__leave_as_fast_as_the_transport_takes_them(void **state)
+{
+	static const char *const settings[] = {"topic.partitions", "1", "sink.in_flight_per_destination_max", "1", NULL};
+	struct world             world;
+	(void)state;
+	open_world(&world, settings);
+	evpipe_testbroker_set_queue_max(world.broker, 10);
+	slow_down(&world, "hoarder", 60000);
+	emit_hoard(&world, 0, 2 * HOARD, NULL);
+	world_pass(&world, 3000);
+	for (int i = 0; i < 20; i++)
+		world_emit(&world, "well", "k");
+	world_pass(&world, 20000);
+	assert_int_equal(count_delivered(&world, "well"), 21);
+	world_close(&world);
+}
+
 /*
  * More than the pool can post for minutes, of all destinations alike: nobody is at fault, and nothing leaves its order
  * for a tier. When posts have just ended there are some to be had, but not for those whose events have not come yet.
@@ -173,6 +191,7 @@ int main(void)
 		cmocka_unit_test(test_hoards__of_one_key_make_room_as_well),
 		cmocka_unit_test(test_hoards__are_parked_oldest_first),
 		cmocka_unit_test(test_hoards__stay_in_order_while_nothing_can_be_parked),
+		cmocka_unit_test(test_hoards__leave_as_fast_as_the_transport_takes_them),
 		cmocka_unit_test(test_hoards__are_not_seen_in_a_backlog_of_all),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
