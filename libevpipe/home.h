@@ -30,7 +30,7 @@ evpipe_err evpipe__home_open(evpipe__home *home, const evpipe_config *config, co
 
 /*
  * Copy to segments what is not acknowledged, and write them: of our own journal and of those that were adopted, whatever
- * our own durability, where it is a disk's. EFULL, EIO, ENOMEM: the others were. Not while somebody else uses the pump.
+ * our own durability, where it is a disk's. By whoever steps the pump. EFULL, EIO, ENOMEM: all that could be was.
  */
 evpipe_err evpipe__home_sync(evpipe__home *home, evpipe_error *error);
 /* True if that would write anything. */

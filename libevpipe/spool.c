@@ -123,7 +123,7 @@ evpipe_err evpipe__spool_adopt(evpipe__spool *spool, const char *name, unsigned 
 		segment->room = spool->capacity;
 	segment->start = segment->settled = segment->area.header->start;
 	segment->end = evpipe__area_mend(&segment->area, segment->start, segment->start + segment->room, 1, &found);
-	segment->is_dirty = 1;
+	segment->is_dirty = segment->is_adopted = 1;
 	segment->undone = found.records;
 	segment->is_damaged = found.damaged > 0;
 	scanned->records += found.records;
@@ -175,7 +175,7 @@ evpipe_err evpipe__spool_copy(evpipe__spool *spool, const struct evpipe__record 
 	evpipe__segment *segment = TAILQ_LAST(&spool->segments, evpipe__segment_list);
 	evpipe_err       err;
 
-	if (segment && !segment->undone && segment->room == spool->capacity) {
+	if (segment && !segment->undone && !segment->is_adopted) {
 		/* Nobody needs what it has: in its place. What is not written is zero, so that damage is told from it. */
 		memset(segment->area.records, 0, segment->end - segment->start);
 		begin_segment(spool, segment, position);

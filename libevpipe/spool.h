@@ -27,6 +27,7 @@ typedef struct evpipe__segment {
 	uint64_t     settled;    /* everything before is done */
 	uint64_t     undone;     /* records */
 	int          is_dirty;   /* something was, or may have been, written since it was last synced */
+	int          is_adopted; /* behind its records may be what is not zero */
 	int          is_damaged; /* keep it for people */
 } evpipe__segment;
 

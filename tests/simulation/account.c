@@ -259,7 +259,8 @@ static int is_as_emitted(const struct world *world, const evpipe_testbroker_deli
 {
 	const struct emission *emission = &world->plan->emissions[number];
 	size_t                 size = emission->kind == EMISSION_TOMBSTONE ? 0 : emission->size;
-	return delivery->data_len == size && memcmp(delivery->data, event_payload(world, number), size) == 0 && strtoul(delivery->destination + 1, NULL, 10) == emission->destination &&
+	return delivery->data_len == size && (!size || memcmp(delivery->data, event_payload(world, number), size) == 0) &&
+	       strtoul(delivery->destination + 1, NULL, 10) == emission->destination &&
 	       emission->kind != EMISSION_FOREIGN && !emission->is_poison;
 }
 

@@ -36,12 +36,10 @@ void plan_draw_journals(struct plan *plan)
 
 static void draw_fault(const struct plan *plan, struct fault *fault, enum fault_kind kind, struct chance *chance)
 {
-	*fault = (struct fault){
-		.kind = kind,
-		.at_ms = chance_between(chance, 0, plan->load_end_ms + 2000),
-		.for_ms = chance_scaled(chance, 10, 8000),
-		.after = (uint32_t)chance_scaled(chance, 1, 200) - 1,
-	};
+	fault->kind = kind;
+	fault->at_ms = chance_between(chance, 0, plan->load_end_ms + 2000);
+	fault->for_ms = chance_scaled(chance, 10, 8000);
+	fault->after = (uint32_t)chance_scaled(chance, 1, 200) - 1;
 	uint32_t app = (uint32_t)chance_between(chance, 0, plan->apps - 1);
 	if (kind != FAULT_BROKER_AWAY)
 		fault->target = kind == FAULT_KILL_APP ? app : plan->journals[app].host;
@@ -52,7 +50,11 @@ size_t plan_draw_journal_faults(const struct plan *plan, struct fault *faults)
 	static const struct {
 		enum fault_kind kind;
 		int64_t         least, most;
-	} kinds[] = {{FAULT_KILL_APP, 1, 6}, {FAULT_CRASH_HOST, 0, 3}, {FAULT_BROKER_AWAY, 0, 1}, {FAULT_DISK_FULL, 0, 1}, {FAULT_DISK_FAILS, 0, 1}};
+	} kinds[] = {{FAULT_KILL_APP, 1, 6},
+	             {FAULT_CRASH_HOST, 0, 3},
+	             {FAULT_BROKER_AWAY, 0, 1},
+	             {FAULT_DISK_FULL, 0, 1},
+	             {FAULT_DISK_FAILS, 0, 1}};
 	struct chance chance;
 	size_t        count = 0;
 
