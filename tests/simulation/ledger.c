@@ -42,8 +42,9 @@ static void check_worker(struct machine *machine)
 		           machine->acked[TOPIC_DEAD]);
 	if (stats.memory > (uint64_t)world->plan->memory_max)
 		world_fail(world, 'h', "%s holds %" PRIu64 " bytes and may hold %" PRId64, machine->name, stats.memory, world->plan->memory_max);
-	/* Half of it is for what is fetched ahead, an eighth for bodies. */
-	if (stats.memory >= (uint64_t)world->plan->memory_max / 8 * 3)
+	/* Half of it is for what is fetched ahead, an eighth for bodies, and one event may go beyond the rest. */
+	machine->is_full = stats.memory >= (uint64_t)world->plan->memory_max / 8 * 3 - world->plan->event_max;
+	if (machine->is_full)
 		machine->full_ms = world->now_ms;
 }
 

@@ -164,6 +164,7 @@ void machine_start(struct machine *machine)
 	machine->taken = 0;
 	memset(machine->acked, 0, sizeof machine->acked);
 	machine->alone_count = machine->answers_count = 0;
+	machine->is_full = 0;
 	memset(machine->free_ms, 0, sizeof machine->free_ms);
 	machine->state = MACHINE_UP;
 	if (machine->is_app)

@@ -86,6 +86,8 @@ void promise_taken(struct machine *machine, uint32_t number, const evpipe_record
 	/* Where it is behind, it waits for longer; but not for a record that it could have had in time. */
 	if (world->clocks_are_off)
 		event->latest_ms = later(event->latest_ms, by_reader_ms);
+	if (machine->is_full)
+		machine->full_ms = world->now_ms; /* until now */
 	event->held_ms = later(later(holding->assigned_ms, holding->head_ms),
 	                       later(world->partitions[holding->topic][holding->partition].back_ms, machine->full_ms));
 	holding->head_ms = later(holding->head_ms, event->latest_ms);

@@ -131,7 +131,8 @@ struct machine {
 	uint32_t         operations_left;  /* of its transport's, until it is killed; 0: it is not to be */
 	int64_t          down_ms;          /* so long then */
 	int              is_dead;          /* what it still does in this step never happened */
-	int64_t          full_ms;          /* when a worker may last have had no memory for more */
+	int              is_full;          /* after its last step: a worker may have no memory for more; */
+	int64_t          full_ms;          /* when that was so last */
 	int64_t          pool_ms;          /* when it may last have had as many posts out as it may */
 	int64_t         *answers;          /* when those are answered that are out */
 	size_t           answers_count, answers_capacity;
