@@ -44,7 +44,10 @@ void evpipe__spool_init(evpipe__spool *spool, const evpipe__storage *storage, co
 /* Close all segments; with `remove`, they go, but for damaged ones, which are put aside. */
 void evpipe__spool_release(evpipe__spool *spool, int remove);
 
-/* Add a segment that somebody left, after mending it. EFORMAT: it is none, or not of this journal; it is left alone. EIO, ENOMEM. */
+/*
+ * Add a segment that somebody left, after mending it. EFORMAT: it is none, or not of this journal (nonce, and key, unless
+ * that is 0: then it is the first segment's); it is left alone. EIO, ENOMEM.
+ */
 evpipe_err evpipe__spool_adopt(evpipe__spool *spool, const char *name, unsigned flags, evpipe__scanned *scanned, evpipe_error *error);
 
 /* Copy the record at this position, which lies behind all copied ones. EFULL, EIO, ENOMEM: it was not. */

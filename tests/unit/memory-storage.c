@@ -2,8 +2,8 @@
 
 static void *new_memory(size_t size)
 {
-	void *memory = aligned_alloc(64, size);
-	assert_non_null(memory);
+	void *memory = NULL;
+	assert_int_equal(posix_memalign(&memory, 64, size), 0);
 	memset(memory, 0, size);
 	return memory;
 }
