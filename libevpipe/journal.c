@@ -357,7 +357,7 @@ int evpipe__journal_is_pressed(const evpipe__journal *journal)
 /* Where the ring may be freed up to although there is no acknowledgement: so that three quarters of it are free. */
 static uint64_t spill_until(const evpipe__journal *journal)
 {
-	/* Only here is the head read: it takes the cache line from those who append. */
+	/* Without a spool the head is left alone, as above. */
 	if (!journal->has_spool || !evpipe__spool_has_room(&journal->spool) || !evpipe__journal_is_pressed(journal))
 		return 0;
 	uint64_t until = evpipe__journal_head(journal) - (journal->ring.mask + 1) / 4;
