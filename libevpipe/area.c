@@ -261,9 +261,14 @@ static uint64_t pad_torn(evpipe__area *area, uint64_t from, uint64_t to, int che
 	static const char zeros[EVPIPE__GRANULE];
 	uint64_t          torn = 0, to_end = area->mask + 1 - ((from - area->base) & area->mask);
 
-	for (uint64_t position = from; position != to; position += EVPIPE__GRANULE)
-		if (!checked || memcmp((const void *)evpipe__area_at(area, position), zeros, sizeof zeros) != 0)
+	for (uint64_t position = from; position != to; position += EVPIPE__GRANULE) {
+		struct evpipe__record *record = evpipe__area_at(area, position);
+		if (!checked || memcmp((const void *)record, zeros, sizeof zeros) != 0)
 			torn += EVPIPE__GRANULE;
+		/* Who begins in the middle of the padding is not to meet it. */
+		if (evpipe__area_published(area, position))
+			atomic_store_explicit(&record->commit, 0, memory_order_relaxed);
+	}
 	if (to - from > to_end) {
 		/* It lies in one piece, as all records do. */
 		evpipe__area_pad(area, from, to_end);

@@ -52,16 +52,18 @@ static int has_bounds(const evpipe__area *ring, uint64_t *tail, uint64_t *head)
 	return !evpipe__area_published(ring, *head);
 }
 
-/* Whether the ring may have held what was copied from it, and has not freed. */
+/* Whether each copy is of a record that has left the ring, or of one that may be in it. */
 static int has_place_for_copies(const evpipe__area *ring, evpipe__spool *spool, uint64_t tail, uint64_t head)
 {
 	const struct evpipe__record *copy;
-	uint64_t                     position = tail, size;
+	uint64_t                     position = 0, size;
 
-	for (; (copy = evpipe__spool_next(spool, &position, spool->copied, &size)); position += size)
+	for (; (copy = evpipe__spool_next(spool, &position, spool->copied, &size)); position += size) {
+		uint64_t end = position < tail ? tail : head;
 		if (!evpipe__record_is_done(copy) &&
-		    (size > head - tail || position - tail > head - tail - size || size > ring->mask + 1 - (position & ring->mask)))
+		    (position > end || size > end - position || size > ring->mask + 1 - (position & ring->mask)))
 			return 0;
+	}
 	return 1;
 }
 

@@ -477,6 +477,24 @@ static void test_journal_model__what_a_ring_has_lost_is_taken_from_its_segments(
 	memory_storage_release(&files);
 }
 
+/* Damaged ones lie behind each other, and the tail between them: what a segment has lost is in the ring. */
+static void test_journal_model__what_a_segment_has_lost_is_taken_from_the_ring(void **state)
+{
+	struct memory_storage files = {0};
+	uint64_t              positions[EVENTS_MAX];
+	int                   count = make_journal(&files, positions);
+	char                 *records = the_segment(&files)->memory + EVPIPE__AREA_HEADER_SIZE;
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		records[positions[i] + sizeof(struct evpipe__record) + sizeof "ACME" + sizeof(int)] ^= 1;
+	atomic_store(&((struct evpipe__area_header *)(void *)memory_storage_find(&files, RING_NAME)->memory)->tail, positions[1]);
+	struct salvage salvage = look(&files);
+	assert_int_equal(salvage.count, count - 1);
+	for (int i = 1; i < count; i++)
+		assert_int_equal(salvage.came[i], 1);
+	memory_storage_release(&files);
+}
+
 static void test_journal_model__a_ring_whose_head_is_too_low_is_refused(void **state)
 {
 	struct memory_storage files = {0};
@@ -535,6 +553,7 @@ int main(void)
 		cmocka_unit_test(test_journal_model__a_header_with_a_flipped_bit_is_refused),
 		cmocka_unit_test(test_journal_model__a_file_cut_in_its_last_record_keeps_the_others),
 		cmocka_unit_test(test_journal_model__what_a_ring_has_lost_is_taken_from_its_segments),
+		cmocka_unit_test(test_journal_model__what_a_segment_has_lost_is_taken_from_the_ring),
 		cmocka_unit_test(test_journal_model__a_ring_whose_head_is_too_low_is_refused),
 		cmocka_unit_test(test_journal_model__more_segments_than_a_journal_has_are_refused),
 	};
