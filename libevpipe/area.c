@@ -94,7 +94,7 @@ const char *evpipe__area_open(evpipe__area *area, void *memory, size_t size, uin
 		return "its header is damaged";
 	if (header->kind != kind || header->records_at != EVPIPE__AREA_HEADER_SIZE || header->capacity < CAPACITY_MIN ||
 	    header->capacity > CAPACITY_MAX || (header->capacity & (header->capacity - 1)) != 0 ||
-	    header->start % EVPIPE__GRANULE != 0)
+	    header->start % EVPIPE__GRANULE != 0 || !(header->identity.key & KEY_BIT))
 		return "its header makes no sense";
 	if (kind == EVPIPE__AREA_RING && size != evpipe__area_size(header->capacity))
 		return "not as large as its header says";
