@@ -297,7 +297,8 @@ void evpipe__area_mend(evpipe__area *area, uint64_t from, uint64_t to, int check
 		int done = evpipe__record_is_done(record);
 		scanned->done += (uint64_t)done;
 		scanned->records += !done;
-		if (!done)
+		/* Not written in vain: a page that nobody touches is neither copied nor written back. */
+		if (!done && record->mark != EVPIPE__MARK_NEW)
 			record->mark = EVPIPE__MARK_NEW;
 	}
 	scanned->torn += pad_torn(area, torn, to, checked);
