@@ -17,9 +17,6 @@
 /* Of a hoard that nothing is added to any more. */
 #define HOARD_PATIENCE_MS 1000
 
-/* How long a partition that others want may be drained for. */
-#define REVOKED_DRAIN_MS 5000
-
 /* ---- partitions ---- */
 
 static evpipe__partition *partition_of(evpipe__pipeline *pipeline, evpipe_assignment assignment)
@@ -147,7 +144,7 @@ static void on_revoked(evpipe__pipeline *pipeline, const evpipe_transport_event 
 	if (partition->unsettled == 0)
 		relinquish(pipeline, partition);
 	else
-		evpipe__timer_set(&pipeline->timers, &partition->timer, pipeline->now_ms + REVOKED_DRAIN_MS);
+		evpipe__timer_set(&pipeline->timers, &partition->timer, pipeline->now_ms + pipeline->handover_ms);
 }
 
 static void on_lost(evpipe__pipeline *pipeline, const evpipe_transport_event *event)

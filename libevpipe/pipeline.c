@@ -61,6 +61,7 @@ static evpipe_err read_settings(evpipe__pipeline *pipeline)
 	pipeline->ordered = evpipe_config_number(config, NULL, "order") == 0;
 	pipeline->in_flight_max = (unsigned)evpipe_config_number(config, NULL, "sink.in_flight_max");
 	pipeline->drain_ms = evpipe_config_number(config, NULL, "worker.drain_timeout");
+	pipeline->handover_ms = evpipe_config_number(config, NULL, "worker.handover_timeout");
 	pipeline->quick_max = (uint32_t)evpipe_config_number(config, NULL, "retry.quick_max");
 	pipeline->quick_min_ms = evpipe_config_number(config, NULL, "retry.quick_delay_min");
 	pipeline->quick_max_ms = evpipe_config_number(config, NULL, "retry.quick_delay_max");

@@ -157,6 +157,7 @@ struct evpipe__pipeline {
 	size_t  events_memory_max;
 	unsigned in_flight_max;
 	int64_t drain_ms;
+	int64_t handover_ms; /* of a partition that others are to have */
 	uint32_t quick_max;
 	int64_t quick_min_ms, quick_max_ms;
 	int64_t age_max_ms;

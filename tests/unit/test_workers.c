@@ -133,6 +133,30 @@ static void test_workers__ranges_beyond_the_frontier_survive_a_kill(void **state
 	world_close(&world);
 }
 
+/* A post that takes its time keeps a partition from its next owner for so long and no longer. */
+static void test_workers__a_partition_is_handed_over_in_time(void **state)
+{
+	struct world             world;
+	evpipe_testbroker_answer answer = EVPIPE_TESTBROKER_ANSWER_INIT;
+	(void)state;
+	world_open(&world, 6, settings);
+	world_set(&world, "worker.handover_timeout", "8s");
+	world_add_worker(&world);
+	answer.destination = "org-0";
+	answer.delay_ms = 20000;
+	evpipe_testbroker_answer_with(world.broker, &answer, NULL);
+	emit_for_many(&world, 700);
+	world_pass(&world, 1000);
+	world_add_worker(&world);
+	world_pass(&world, 7500);
+	assert_int_equal(partitions_of(&world, 1), 20); /* half of the tiers', where nothing is under way */
+	world_pass(&world, 1500);
+	assert_int_equal(partitions_of(&world, 1), 24);
+	world_pass(&world, 60000);
+	assert_all_delivered(&world);
+	world_close(&world);
+}
+
 static void test_workers__one_that_is_expelled_joins_again(void **state)
 {
 	struct world world;
@@ -271,6 +295,7 @@ int main(void)
 		cmocka_unit_test(test_workers__rebalances_double_nothing),
 		cmocka_unit_test(test_workers__a_killed_one_doubles_no_more_than_what_it_had_not_committed),
 		cmocka_unit_test(test_workers__ranges_beyond_the_frontier_survive_a_kill),
+		cmocka_unit_test(test_workers__a_partition_is_handed_over_in_time),
 		cmocka_unit_test(test_workers__one_that_is_expelled_joins_again),
 		cmocka_unit_test(test_workers__late_verdicts_of_a_lost_partition_hand_nothing_over),
 		cmocka_unit_test(test_workers__a_stopped_one_delivers_what_it_took),
