@@ -2,13 +2,15 @@
  * emit.c: what handing over an event costs the thread that does it, call by call.
  *
  *   emit TARGET [--threads 1] [--rate 0] [--seconds 5] [--size 350] [--burst 100000] [--broker HOST:PORT] [--topic NAME]
- *               [--journal-size BITS] [--set NAME=VALUE]... [--paused]
+ *               [--journal-size BITS] [--set NAME=VALUE]... [--paused] [--stop PID]
  *
  * TARGET is copy, ring, rdkafka or evpipe. With --rate, all threads together emit that many events a second, each thread its share every
  * millisecond. Without, they emit at full speed, in bursts that fit into the buffer between them and whoever carries
  * the events on, which is emptied after each burst: so it is the call that is measured and not the carrier. --burst 0
  * leaves out the emptying: what doesn't fit is refused and counted. --set is for evpipe; with --paused its broker takes nothing
- * meanwhile, and the journal has to be large enough. Prints one JSON object; the timer's own cost is taken off.
+ * meanwhile, and the journal has to be large enough. With --stop, which needs --rate, that process, the broker, is stopped after a
+ * third of the time and goes on after two; the calls of each third are told apart. Prints one JSON object; the timer's own cost is
+ * taken off.
  */
 #include "emit.h"
 
@@ -16,6 +18,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,11 +32,13 @@
 #define THREADS_MAX 64
 #define TICK_NS UINT64_C(1000000)
 #define UNPACED_BURST 10000
+#define THIRDS 3
 
 struct worker {
 	pthread_t        id;
 	unsigned         number;
-	struct histogram accepted, refused;
+	unsigned         third; /* with --stop; else 0 */
+	struct histogram accepted[THIRDS], refused[THIRDS];
 	uint64_t         busy_ns; /* inside bursts */
 };
 
@@ -41,6 +46,7 @@ static const struct target *target;
 static struct sample        samples[SAMPLES];
 static unsigned             threads = 1;
 static uint64_t             rate, seconds = 5, burst = 100000, end_ns;
+static pid_t                stop_pid; /* 0: nobody is stopped */
 static pthread_barrier_t    barrier;
 static int                  finished; /* written between two barriers */
 
@@ -69,7 +75,7 @@ static void emit_many(struct worker *worker, uint64_t *next, uint64_t count)
 		uint64_t             start = timer_start();
 		int                  refused = target->emit(sample);
 		uint64_t             ticks = timer_stop() - start;
-		histogram_add(refused ? &worker->refused : &worker->accepted, ticks);
+		histogram_add(refused ? &worker->refused[worker->third] : &worker->accepted[worker->third], ticks);
 	}
 }
 
@@ -80,6 +86,17 @@ static void sleep_until(uint64_t ns)
 		;
 }
 
+/* The first thread does what is due when the next third begins. */
+static void enter_third(struct worker *worker, uint64_t since_start_ns)
+{
+	unsigned third = (unsigned)(since_start_ns * THIRDS / (seconds * UINT64_C(1000000000)));
+	if (!stop_pid || third == worker->third || third >= THIRDS)
+		return;
+	worker->third = third;
+	if (worker->number == 0 && kill(stop_pid, third == 1 ? SIGSTOP : SIGCONT) != 0)
+		die("--stop %d: there is no such process", (int)stop_pid);
+}
+
 /* Its share each millisecond; the rest of a division goes along to the next one. */
 static void run_paced(struct worker *worker)
 {
@@ -87,6 +104,7 @@ static void run_paced(struct worker *worker)
 	for (uint64_t tick_ns = start_ns; tick_ns < end_ns; tick_ns += TICK_NS) {
 		uint64_t due = (tick_ns - start_ns + TICK_NS) / 1000 * rate / threads / 1000000;
 		sleep_until(tick_ns);
+		enter_third(worker, tick_ns - start_ns);
 		emit_many(worker, &next, due - emitted);
 		emitted = due;
 	}
@@ -152,7 +170,7 @@ static void print_calls(const char *name, const struct timer *timer, const struc
 static void run_all(const struct timer *timer)
 {
 	static struct worker    workers[THREADS_MAX];
-	static struct histogram accepted, refused;
+	static struct histogram accepted, refused, thirds[THIRDS], thirds_refused[THIRDS];
 	uint64_t                busy_ns = 0;
 
 	pthread_barrier_init(&barrier, NULL, threads);
@@ -164,14 +182,25 @@ static void run_all(const struct timer *timer)
 	}
 	for (unsigned i = 0; i < threads; i++) {
 		pthread_join(workers[i].id, NULL);
-		histogram_merge(&accepted, &workers[i].accepted);
-		histogram_merge(&refused, &workers[i].refused);
+		for (int third = 0; third < THIRDS; third++) {
+			histogram_merge(&thirds[third], &workers[i].accepted[third]);
+			histogram_merge(&thirds_refused[third], &workers[i].refused[third]);
+		}
 		busy_ns += workers[i].busy_ns;
+	}
+	for (int third = 0; third < THIRDS; third++) {
+		histogram_merge(&accepted, &thirds[third]);
+		histogram_merge(&refused, &thirds_refused[third]);
 	}
 	printf("{\"target\":\"%s\",\"threads\":%u,\"rate\":%" PRIu64 ",\"accepted_per_s\":%.0f,\"timer_ns\":%.1f", target->name, threads,
 	       rate, (double)accepted.count / ((double)busy_ns / threads / 1e9), (double)timer->cost_ticks * timer->ns_per_tick);
 	print_calls("accepted", timer, &accepted);
 	print_calls("refused", timer, &refused);
+	for (int third = 0; stop_pid && third < THIRDS; third++) {
+		static const char *const names[THIRDS][2] = {{"before", "before_refused"}, {"stopped", "stopped_refused"}, {"after", "after_refused"}};
+		print_calls(names[third][0], timer, &thirds[third]);
+		print_calls(names[third][1], timer, &thirds_refused[third]);
+	}
 	print_curve(timer, &accepted);
 	printf("}\n");
 }
@@ -198,6 +227,7 @@ int main(int argc, char **argv)
 	                                        {"topic", required_argument, NULL, 'n'},
 	                                        {"set", required_argument, NULL, 'e'},
 	                                        {"paused", no_argument, NULL, 'p'},
+	                                        {"stop", required_argument, NULL, 'o'},
 	                                        {NULL, 0, NULL, 0}};
 	struct emit_options to = {.topic = "bench-emit", .journal_size = 64 * 1024 * 1024};
 	size_t              size = 350;
@@ -239,11 +269,16 @@ int main(int argc, char **argv)
 		case 'p':
 			to.paused = 1;
 			break;
+		case 'o':
+			stop_pid = (pid_t)number_of("stop", optarg, 2, INT32_MAX);
+			break;
 		default:
 			return 64;
 		}
 	}
 	target = find_target(argv[optind]);
+	if (stop_pid && !rate)
+		die("--stop needs --rate");
 	make_samples(size);
 	struct timer timer = timer_calibrate();
 	target->open(&to);

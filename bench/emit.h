@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 struct emit_options {
-	const char *broker;       /* NULL: librdkafka's mock cluster */
+	const char *broker;       /* NULL: librdkafka's mock cluster; of evpipe: one that acknowledges at once */
 	const char *topic;
 	size_t      journal_size; /* bytes of the ring, and of evpipe's journal */
 	char      **settings;     /* of evpipe: "name=value" */
@@ -37,6 +37,6 @@ struct target {
 extern const struct target target_copy;    /* memcpy to one place: what a copy costs when nobody else is involved */
 extern const struct target target_ring;    /* a bare ring: reserve by compare-and-swap, copy, publish */
 extern const struct target target_rdkafka; /* rd_kafka_produce, copying */
-extern const struct target target_evpipe;  /* evpipe_emit, on a transport that acknowledges at once */
+extern const struct target target_evpipe;  /* evpipe_emit */
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * emit_evpipe.c: evpipe_emit on a transport that acknowledges each record at once and drops it, so that emit and the
- * pump are all there is.
+ * pump are all there is; or on a broker.
  */
 #include <evpipe-transport.h>
 #include <stdatomic.h>
@@ -147,6 +147,16 @@ static int emit_evpipe(const struct sample *sample)
 	return evpipe_emit(producer, &event);
 }
 
+static evpipe_err set_broker(evpipe_config *config, const struct emit_options *options, evpipe_error *error)
+{
+	char url[256];
+	if (!options->broker)
+		return evpipe_config_use_transport(config, &null_transport, NULL, error);
+	snprintf(url, sizeof url, "kafka://%s", options->broker);
+	evpipe_err err = evpipe_config_set(config, "transport.url", url, error);
+	return err ? err : evpipe_config_set(config, "topic.name", options->topic, error);
+}
+
 static void open_evpipe(const struct emit_options *options)
 {
 	char           size[32];
@@ -166,7 +176,7 @@ static void open_evpipe(const struct emit_options *options)
 	}
 	paused = options->paused;
 	if (evpipe_config_set(config, "journal.size", size, &error) ||
-	    evpipe_config_use_transport(config, &null_transport, NULL, &error) || evpipe_producer_new(&producer, config, &error))
+	    set_broker(config, options, &error) || evpipe_producer_new(&producer, config, &error))
 		die("%s", error.text);
 	evpipe_config_free(config);
 }

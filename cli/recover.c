@@ -18,7 +18,7 @@ static const char help[] =
 	"Usage: evpipe recover [OPTIONS] DIR\n\n"
 	"A producer that starts on the directory does the same by itself; this is for when none does. Events keep\n"
 	"their ids and their order. Journals whose process lives are left alone; what cannot be read is told, and\n"
-	"kept. Exit code 65 if there was such a thing, 75 if events are left.\n\n"
+	"kept, and so is what the broker rejects. Exit code 65 if there was such a thing, 75 if events are left.\n\n"
 	"  -n, --dry-run          look, change nothing, connect to nothing\n"
 	"  --events               list each event found: its journal, id, destination, time and size\n"
 	"  --rejected             those that the broker has rejected, with the reason; without --dry-run they\n"
@@ -134,14 +134,16 @@ static int emit_again(struct recovery *recovery, const evpipe_event *event)
 static int on_rejected(void *ctx, const evpipe_journal_info *info, const evpipe_event *event, const char *reason)
 {
 	struct recovery *recovery = ctx;
-	int              may_emit = !recovery->dry_run && info->state == EVPIPE_JOURNAL_DEAD;
 
+	/* Those of who lives are only looked at; we are one of them, if the broker rejects something once more. */
+	if (!recovery->dry_run && info->state != EVPIPE_JOURNAL_DEAD)
+		return 0;
 	if (!event)
-		return may_emit && wait_for_broker(recovery);
+		return !recovery->dry_run && wait_for_broker(recovery);
 	recovery->found++;
 	if (recovery->dry_run || recovery->events)
 		list_event(recovery, info, event, reason);
-	return may_emit ? emit_again(recovery, event) : 0;
+	return recovery->dry_run ? 0 : emit_again(recovery, event);
 }
 
 static evpipe_err open_producer(struct recovery *recovery, evpipe_config *config, evpipe_error *error)
@@ -197,6 +199,10 @@ static int recover(struct recovery *recovery, evpipe_config *config)
 	}
 	if (err)
 		return exit_code_of(err);
+	uint64_t rejected = stats_of(recovery).rejected;
+	if (rejected)
+		return fail(EX_DATAERR, "the broker has rejected %" PRIu64 " events, which are kept: see evpipe recover --rejected --dry-run %s",
+		            rejected, recovery->dir);
 	return recovery->refused || recovery->damaged ? EX_DATAERR : EX_OK;
 }
 

@@ -95,7 +95,7 @@ const char *evpipe__area_open(evpipe__area *area, void *memory, size_t size, uin
 		return "its header is damaged";
 	if (header->kind != kind || header->records_at != EVPIPE__AREA_HEADER_SIZE || header->capacity < CAPACITY_MIN ||
 	    header->capacity > CAPACITY_MAX || (header->capacity & (header->capacity - 1)) != 0 ||
-	    header->start % EVPIPE__GRANULE != 0)
+	    header->start % EVPIPE__GRANULE != 0 || !(header->identity.key & KEY_BIT))
 		return "its header makes no sense";
 	if (kind == EVPIPE__AREA_RING && size != evpipe__area_size(header->capacity))
 		return "not as large as its header says";
@@ -262,9 +262,14 @@ static uint64_t pad_torn(evpipe__area *area, uint64_t from, uint64_t to, int che
 	static const char zeros[EVPIPE__GRANULE];
 	uint64_t          torn = 0, to_end = area->mask + 1 - ((from - area->base) & area->mask);
 
-	for (uint64_t position = from; position != to; position += EVPIPE__GRANULE)
-		if (!checked || memcmp((const void *)evpipe__area_at(area, position), zeros, sizeof zeros) != 0)
+	for (uint64_t position = from; position != to; position += EVPIPE__GRANULE) {
+		struct evpipe__record *record = evpipe__area_at(area, position);
+		if (!checked || memcmp((const void *)record, zeros, sizeof zeros) != 0)
 			torn += EVPIPE__GRANULE;
+		/* Who begins in the middle of the padding is not to meet it. */
+		if (evpipe__area_published(area, position))
+			atomic_store_explicit(&record->commit, 0, memory_order_relaxed);
+	}
 	if (to - from > to_end) {
 		/* It lies in one piece, as all records do. */
 		evpipe__area_pad(area, from, to_end);
@@ -296,7 +301,8 @@ uint64_t evpipe__area_mend(evpipe__area *area, uint64_t from, uint64_t to, int c
 		int done = evpipe__record_is_done(record);
 		scanned->done += (uint64_t)done;
 		scanned->records += !done;
-		if (!done)
+		/* Not written in vain: a page that nobody touches is neither copied nor written back. */
+		if (!done && record->mark != EVPIPE__MARK_NEW)
 			record->mark = EVPIPE__MARK_NEW;
 	}
 	scanned->torn += pad_torn(area, torn, to, checked);

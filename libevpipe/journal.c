@@ -35,33 +35,62 @@ evpipe_err evpipe__journal_new(evpipe__journal **out, void *region, size_t capac
 	return EVPIPE_OK;
 }
 
-/* What the header says of head and tail, if it may be so. */
+/* What the header says of head and tail, if it may be so: no record reaches beyond the head. */
 static int has_bounds(const evpipe__area *ring, uint64_t *tail, uint64_t *head)
 {
 	*tail = atomic_load_explicit(&ring->header->tail, memory_order_relaxed);
 	*head = atomic_load_explicit(&ring->header->head, memory_order_relaxed) & ~SEALED;
-	return *head - *tail <= ring->mask + 1 && *head % EVPIPE__GRANULE == 0 && *tail % EVPIPE__GRANULE == 0;
+	if (*head - *tail > ring->mask + 1 || *head % EVPIPE__GRANULE != 0 || *tail % EVPIPE__GRANULE != 0)
+		return 0;
+	uint64_t size, left = *head - *tail;
+	for (; left; left -= size) {
+		size = evpipe__area_published(ring, *head - left);
+		size = size ? size : EVPIPE__GRANULE;
+		if (size > left)
+			return 0;
+	}
+	return !evpipe__area_published(ring, *head);
+}
+
+/* Whether each copy is of a record that has left the ring, or of one that may be in it. */
+static int has_place_for_copies(const evpipe__area *ring, evpipe__spool *spool, uint64_t tail, uint64_t head)
+{
+	const struct evpipe__record *copy;
+	uint64_t                     position = 0, size;
+
+	for (; (copy = evpipe__spool_next(spool, &position, spool->copied, &size)); position += size) {
+		uint64_t end = position < tail ? tail : head;
+		if (!evpipe__record_is_done(copy) &&
+		    (position > end || size > end - position || size > ring->mask + 1 - (position & ring->mask)))
+			return 0;
+	}
+	return 1;
 }
 
 /*
- * A record may lie in both: then the ring knows what became of it, and it is counted once.
+ * A record may lie in both. What became of it the ring knows; what it says is in the copy for certain, which has a
+ * checksum. It is counted once.
  */
-static void join(evpipe__journal *journal, uint64_t tail, evpipe__scanned *scanned)
+static void join(evpipe__area *ring, evpipe__spool *spool, uint64_t tail, evpipe__scanned *scanned)
 {
 	struct evpipe__record *copy;
 	uint64_t               position = tail, size;
 
-	for (; (copy = evpipe__spool_next(&journal->spool, &position, journal->spool.copied, &size)); position += size) {
-		const struct evpipe__record *record = evpipe__area_at(&journal->ring, position);
-		if (evpipe__record_is_done(copy) || evpipe__area_published(&journal->ring, position) != size)
+	for (; (copy = evpipe__spool_next(spool, &position, spool->copied, &size)); position += size) {
+		struct evpipe__record *record = evpipe__area_at(ring, position);
+		if (evpipe__record_is_done(copy))
 			continue;
 		scanned->records--;
-		if (evpipe__record_is_done(record))
-			evpipe__spool_mark(&journal->spool, position, record->mark);
+		if (evpipe__area_published(ring, position) == size && evpipe__record_is_done(record)) {
+			evpipe__spool_mark(spool, position, record->mark);
+			continue;
+		}
+		memcpy((char *)record + sizeof record->commit, (const char *)copy + sizeof copy->commit, size - sizeof copy->commit);
+		evpipe__area_publish(ring, record, position, size);
 	}
 }
 
-evpipe_err evpipe__journal_adopt(evpipe__journal **out, void *region, size_t size, const evpipe__spool *spool,
+evpipe_err evpipe__journal_adopt(evpipe__journal **out, void *region, size_t size, evpipe__spool *spool,
                                  evpipe__scanned *scanned, evpipe_error *error)
 {
 	evpipe__area     ring = {0};
@@ -72,6 +101,8 @@ evpipe_err evpipe__journal_adopt(evpipe__journal **out, void *region, size_t siz
 		const char *why = evpipe__area_open(&ring, region, size, EVPIPE__AREA_RING);
 		if (!why && !has_bounds(&ring, &tail, &head))
 			why = "its header makes no sense";
+		if (!why && !has_place_for_copies(&ring, spool, tail, head))
+			why = "its segments hold what was never in it";
 		if (why)
 			return evpipe__fail(error, EVPIPE_EFORMAT, "%s", why);
 	}
@@ -82,8 +113,8 @@ evpipe_err evpipe__journal_adopt(evpipe__journal **out, void *region, size_t siz
 	journal->nonce = spool->identity.nonce;
 	evpipe__journal_use_spool(journal, spool);
 	if (region) {
+		join(&ring, &journal->spool, tail, scanned);
 		evpipe__area_mend(&ring, tail, head, 0, scanned);
-		join(journal, tail, scanned);
 	}
 	/* There is room for what is not copied yet, however large its records are. */
 	if (TAILQ_EMPTY(&journal->spool.segments) && journal->spool.capacity < head - tail)
@@ -93,12 +124,12 @@ evpipe_err evpipe__journal_adopt(evpipe__journal **out, void *region, size_t siz
 	return EVPIPE_OK;
 }
 
-void evpipe__journal_use_spool(evpipe__journal *journal, const evpipe__spool *spool)
+void evpipe__journal_use_spool(evpipe__journal *journal, evpipe__spool *spool)
 {
 	journal->spool = *spool;
 	/* A list knows where its head is. */
 	TAILQ_INIT(&journal->spool.segments);
-	TAILQ_CONCAT(&journal->spool.segments, (struct evpipe__segment_list *)(uintptr_t)&spool->segments, link);
+	TAILQ_CONCAT(&journal->spool.segments, &spool->segments, link);
 	journal->has_spool = 1;
 }
 
@@ -118,8 +149,8 @@ void evpipe__journal_free(evpipe__journal *journal)
 
 /* ---- appending ---- */
 
-evpipe_err evpipe__journal_append(evpipe__journal *journal, const evpipe_event *event, const size_t lengths[4], size_t size,
-                                  int64_t time_ms)
+__attribute__((hot)) evpipe_err evpipe__journal_append(evpipe__journal *journal, const evpipe_event *event, const size_t lengths[4],
+                                                       size_t size, int64_t time_ms)
 {
 	struct evpipe__area_header *header = journal->ring.header;
 	uint64_t                    capacity = journal->ring.mask + 1;
@@ -333,11 +364,11 @@ int evpipe__journal_is_pressed(const evpipe__journal *journal)
 /* Where the ring may be freed up to although there is no acknowledgement: so that three quarters of it are free. */
 static uint64_t spill_until(const evpipe__journal *journal)
 {
-	uint64_t room = (journal->ring.mask + 1) / 4, head = evpipe__journal_head(journal);
-
+	/* Without a spool the head is left alone, as above. */
 	if (!journal->has_spool || !evpipe__spool_has_room(&journal->spool) || !evpipe__journal_is_pressed(journal))
 		return 0;
-	return head - room < journal->spool.copied ? head - room : journal->spool.copied;
+	uint64_t until = evpipe__journal_head(journal) - (journal->ring.mask + 1) / 4;
+	return until < journal->spool.copied ? until : journal->spool.copied;
 }
 
 static uint64_t free_ring(evpipe__journal *journal, uint64_t tail)

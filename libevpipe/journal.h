@@ -28,15 +28,15 @@ evpipe_err evpipe__journal_new(evpipe__journal **out, void *region, size_t capac
 
 /*
  * A journal that nobody appends to any more, out of what its producer has left: a ring (`region` NULL: it is lost), and
- * segments, which were adopted by `spool`. The ring is mended. EFORMAT: it is none that may be read; nothing was changed.
- * ENOMEM.
+ * segments, which were adopted by `spool`. The ring is mended, from its segments, too. EFORMAT: it is none that may be read;
+ * nothing was changed. ENOMEM. On success the spool is the journal's.
  */
-evpipe_err evpipe__journal_adopt(evpipe__journal **out, void *region, size_t size, const evpipe__spool *spool,
+evpipe_err evpipe__journal_adopt(evpipe__journal **out, void *region, size_t size, evpipe__spool *spool,
                                  evpipe__scanned *scanned, evpipe_error *error);
 void       evpipe__journal_free(evpipe__journal *journal);
 
-/* From now on it has a spool, which it frees. */
-void           evpipe__journal_use_spool(evpipe__journal *journal, const evpipe__spool *spool);
+/* From now on it has a spool, which it takes over and frees. */
+void           evpipe__journal_use_spool(evpipe__journal *journal, evpipe__spool *spool);
 evpipe__spool *evpipe__journal_spool(evpipe__journal *journal); /* NULL: it has none */
 
 /* ---- any thread ---- */

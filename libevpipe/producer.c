@@ -116,7 +116,8 @@ static int64_t wall_ms_of(const evpipe_producer *producer)
 	return producer->runtime->wall_ms(producer->runtime->ctx);
 }
 
-evpipe_err evpipe_emit(evpipe_producer *producer, const evpipe_event *event)
+/* Hot, as the append is: so they lie together. The first call after a rest waits for each page of code that it needs. */
+__attribute__((hot)) evpipe_err evpipe_emit(evpipe_producer *producer, const evpipe_event *event)
 {
 	if (!*producer->in_parent)
 		return EVPIPE_EFORKED;

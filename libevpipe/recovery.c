@@ -10,6 +10,7 @@
 
 /* Journals of one directory that are looked at; those beyond wait for the next who looks. */
 #define JOURNALS_MAX 4096
+/* Of one journal: a spool has some 256, however large it is. */
 #define SEGMENTS_MAX 65536
 
 void evpipe__recovery_name(char name[EVPIPE__FILE_NAME_MAX], uint64_t nonce, const char *suffix)
@@ -23,6 +24,7 @@ struct numbers {
 	uint64_t *all;
 	size_t    count;
 	int       failed; /* memory was short */
+	int       is_full;
 };
 
 static int has(const struct numbers *numbers, uint64_t number)
@@ -33,9 +35,12 @@ static int has(const struct numbers *numbers, uint64_t number)
 	return 0;
 }
 
-/* True if no more of them are wanted: there are `max`, or there is no memory. */
+/* True if no more of them are wanted: there are more than `max`, or there is no memory. */
 static int add(struct numbers *numbers, uint64_t number, size_t max)
 {
+	numbers->is_full = numbers->count == max;
+	if (numbers->is_full)
+		return 1;
 	if (numbers->count % 64 == 0) {
 		uint64_t *more = evpipe__realloc(numbers->all, (numbers->count + 64) * sizeof *more);
 		numbers->failed = !more;
@@ -44,7 +49,7 @@ static int add(struct numbers *numbers, uint64_t number, size_t max)
 		numbers->all = more;
 	}
 	numbers->all[numbers->count++] = number;
-	return numbers->count == max;
+	return 0;
 }
 
 /* NONCE.ring, NONCE.lock and NONCE-POSITION.segment. */
@@ -226,6 +231,8 @@ static evpipe_err adopt(const struct adopting *adopting, struct evpipe__adopted_
 		err = storage->ops->list(storage->self, collect_file, &names, error);
 	if (!err && names.segments.failed)
 		err = evpipe__fail_plain(error, EVPIPE_ENOMEM);
+	if (!err && names.segments.is_full)
+		err = evpipe__fail(error, EVPIPE_EFORMAT, "more than %d segments: it has been tampered with", SEGMENTS_MAX);
 	if (!err)
 		err = assemble(adopting, adopted, &names, error);
 	if (err == EVPIPE_EFORMAT) {

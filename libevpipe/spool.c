@@ -93,6 +93,12 @@ static void insert(evpipe__spool *spool, evpipe__segment *segment)
 		segment->end = next->start;
 }
 
+/* Marks are made with the key, and are the same in ring and segments. */
+static int is_of_journal(const evpipe__spool *spool, const evpipe__identity *identity)
+{
+	return identity->nonce == spool->identity.nonce && (!spool->identity.key || identity->key == spool->identity.key);
+}
+
 evpipe_err evpipe__spool_adopt(evpipe__spool *spool, const char *name, unsigned flags, evpipe__scanned *scanned, evpipe_error *error)
 {
 	evpipe__scanned  found = {0};
@@ -109,7 +115,7 @@ evpipe_err evpipe__spool_adopt(evpipe__spool *spool, const char *name, unsigned 
 		goto out;
 	}
 	const char *why = evpipe__area_open(&segment->area, segment->file.memory, segment->file.size, EVPIPE__AREA_SEGMENT);
-	if (!why && segment->area.header->identity.nonce != spool->identity.nonce)
+	if (!why && !is_of_journal(spool, &segment->area.header->identity))
 		why = "not of the journal that it is named after";
 	if (why) {
 		err = evpipe__fail(error, EVPIPE_EFORMAT, "%s: %s", name, why);

@@ -53,7 +53,7 @@ void evpipe__spool_release(evpipe__spool *spool, int remove);
 
 /*
  * Add a segment that somebody left, after mending it; more may be copied behind it. EFORMAT: it is none, or not of this
- * journal; it is left alone. EIO, ENOMEM.
+ * journal (nonce, and key, unless that is 0: then it is the first segment's); it is left alone. EIO, ENOMEM.
  */
 evpipe_err evpipe__spool_adopt(evpipe__spool *spool, const char *name, unsigned flags, evpipe__scanned *scanned, evpipe_error *error);
 

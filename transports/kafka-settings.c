@@ -190,6 +190,10 @@ evpipe_err evpipe__kafka_settings(rd_kafka_conf_t **out, const evpipe__kafka *ka
 		err = fit_consumer(conf, share, error);
 	if (!err)
 		err = pass_all(conf, kafka, role, error);
+	/* librdkafka wants it so, also of a client that sends nothing, and the setting may be there for the one that does. */
+	size_t largest = evpipe__kafka_number(conf, "message.max.bytes");
+	if (!err && role == EVPIPE__KAFKA_CONSUMER && evpipe__kafka_number(conf, "fetch.max.bytes") < largest)
+		err = set_number(conf, "fetch.max.bytes", largest, error);
 	if (!err)
 		err = set_all(conf, role, promised, sizeof promised / sizeof *promised, error);
 	if (!err)

@@ -12,7 +12,7 @@ mkdir -p build-fuzz
 cd build-fuzz
 flags='-O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined'
 [ -f Makefile ] || "$source/configure" --quiet --disable-shared CC="${CLANG:-clang}" CFLAGS="$flags" LIB_FUZZING_ENGINE=-fsanitize=fuzzer
-[ $# -gt 0 ] || set -- answer config emit headers json retry_after script url
+[ $# -gt 0 ] || set -- answer config emit headers journal json retry_after script url
 make -s -j"$(nproc)" "${@/#/tests/fuzz/fuzz_}"
 
 failed=0

@@ -4,6 +4,7 @@ FUZZ_TARGETS = \
 	tests/fuzz/fuzz_config \
 	tests/fuzz/fuzz_emit \
 	tests/fuzz/fuzz_headers \
+	tests/fuzz/fuzz_journal \
 	tests/fuzz/fuzz_script
 if WITH_HTTP
 FUZZ_TARGETS += \
@@ -33,6 +34,8 @@ tests_fuzz_fuzz_emit_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 tests_fuzz_fuzz_emit_LDADD = $(FUZZ_LDADD)
 tests_fuzz_fuzz_headers_SOURCES = tests/fuzz/fuzz_headers.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_headers_LDADD = $(FUZZ_LDADD)
+tests_fuzz_fuzz_journal_SOURCES = tests/fuzz/fuzz_journal.c tests/unit/memory-storage.c tests/unit/memory-storage.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_journal_LDADD = $(FUZZ_LDADD) $(CMOCKA_LIBS)
 tests_fuzz_fuzz_json_SOURCES = tests/fuzz/fuzz_json.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_json_LDADD = $(FUZZ_LDADD)
 tests_fuzz_fuzz_retry_after_SOURCES = tests/fuzz/fuzz_retry_after.c $(FUZZ_MAIN)

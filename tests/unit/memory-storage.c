@@ -15,8 +15,8 @@ static void must(int holds, const char *what)
 
 static void *new_memory(size_t size)
 {
-	void *memory = aligned_alloc(64, size);
-	must(memory != NULL, "out of memory");
+	void *memory = NULL;
+	must(posix_memalign(&memory, 64, size) == 0, "out of memory");
 	memset(memory, 0, size);
 	return memory;
 }

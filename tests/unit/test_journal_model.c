@@ -334,20 +334,20 @@ static void test_journal_model__random_histories_match_a_list(void **state)
 
 #define RECORDS 8
 #define PIECE 4096
+#define RING_NAME "0000000000000007.ring"
 
-/* A segment with a few records that fill a piece of 4 KiB, synced. Returns how many. */
-static int make_segment(struct memory_storage *files, uint64_t positions[EVENTS_MAX])
+/* A ring, and a segment of its records, which fill a piece of 4 KiB, synced. Returns how many there are. */
+static int make_journal(struct memory_storage *files, uint64_t positions[EVENTS_MAX])
 {
 	evpipe__storage  storage = memory_storage(files);
 	evpipe__identity identity = {.nonce = 7, .key = 0x123456789abcdef, .boot = {1, 2}, .is_spooled = 1};
 	evpipe__journal *journal;
 	evpipe__spool    spool;
+	evpipe__file     ring;
 	int              count = 0;
-	void            *ring = aligned_alloc(64, evpipe__journal_region_size(PIECE));
 
-	assert_non_null(ring);
-	memset(ring, 0, evpipe__journal_region_size(PIECE));
-	assert_int_equal(evpipe__journal_new(&journal, ring, PIECE, &identity, 0), EVPIPE_OK);
+	storage.ops->create(storage.self, RING_NAME, evpipe__journal_region_size(PIECE), 0, &ring, NULL);
+	assert_int_equal(evpipe__journal_new(&journal, ring.memory, PIECE, &identity, 0), EVPIPE_OK);
 	evpipe__spool_init(&spool, &storage, &identity, 0, 0, 0);
 	spool.capacity = PIECE;
 	evpipe__journal_use_spool(journal, &spool);
@@ -357,7 +357,15 @@ static int make_segment(struct memory_storage *files, uint64_t positions[EVENTS_
 	assert_int_equal(evpipe__journal_copy(journal, NULL), EVPIPE_OK);
 	assert_int_equal(evpipe__spool_sync(evpipe__journal_spool(journal), NULL), EVPIPE_OK);
 	evpipe__journal_free(journal);
-	free(ring);
+	storage.ops->close(storage.self, &ring);
+	return count;
+}
+
+static int make_segment(struct memory_storage *files, uint64_t positions[EVENTS_MAX])
+{
+	evpipe__storage storage = memory_storage(files);
+	int             count = make_journal(files, positions);
+	storage.ops->remove(storage.self, RING_NAME);
 	return count;
 }
 
@@ -473,6 +481,94 @@ static void test_journal_model__a_file_cut_in_its_last_record_keeps_the_others(v
 	memory_storage_release(&files);
 }
 
+static void test_journal_model__what_a_ring_has_lost_is_taken_from_its_segments(void **state)
+{
+	struct memory_storage files = {0};
+	uint64_t              positions[EVENTS_MAX];
+	int                   count = make_journal(&files, positions);
+	struct memory_file   *ring = memory_storage_find(&files, RING_NAME);
+	char                  whole[EVPIPE__AREA_HEADER_SIZE + PIECE];
+	(void)state;
+	memcpy(whole, ring->memory, sizeof whole);
+	for (uint64_t at = 0; at < PIECE; at += EVPIPE__GRANULE) {
+		memset(ring->memory + EVPIPE__AREA_HEADER_SIZE + at, 0, EVPIPE__GRANULE);
+		struct salvage salvage = look(&files);
+		assert_int_equal(salvage.count, count);
+		for (int i = 0; i < count; i++)
+			assert_int_equal(salvage.came[i], 1);
+		memcpy(ring->memory, whole, sizeof whole);
+	}
+	memory_storage_release(&files);
+}
+
+/* Damaged ones lie behind each other, and the tail between them: what a segment has lost is in the ring. */
+static void test_journal_model__what_a_segment_has_lost_is_taken_from_the_ring(void **state)
+{
+	struct memory_storage files = {0};
+	uint64_t              positions[EVENTS_MAX];
+	int                   count = make_journal(&files, positions);
+	char                 *records = the_segment(&files)->memory + EVPIPE__AREA_HEADER_SIZE;
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		records[positions[i] + sizeof(struct evpipe__record) + sizeof "ACME" + sizeof(int)] ^= 1;
+	atomic_store(&((struct evpipe__area_header *)(void *)memory_storage_find(&files, RING_NAME)->memory)->tail, positions[1]);
+	struct salvage salvage = look(&files);
+	assert_int_equal(salvage.count, count - 1);
+	for (int i = 1; i < count; i++)
+		assert_int_equal(salvage.came[i], 1);
+	memory_storage_release(&files);
+}
+
+static void test_journal_model__a_ring_whose_head_is_too_low_is_refused(void **state)
+{
+	struct memory_storage files = {0};
+	evpipe__storage       storage = memory_storage(&files);
+	uint64_t              positions[EVENTS_MAX];
+	int                   count = make_journal(&files, positions);
+	(void)state;
+	for (int has_segment = 1; has_segment >= 0; has_segment--) {
+		struct evpipe__area_header *header = (void *)memory_storage_find(&files, RING_NAME)->memory;
+		for (uint64_t head = 0; head <= PIECE; head += EVPIPE__GRANULE) {
+			atomic_store(&header->head, head);
+			struct salvage salvage = look(&files);
+			assert_int_equal(salvage.refused, head < positions[count]);
+			assert_int_equal(salvage.count, salvage.refused ? 0 : count);
+		}
+		if (has_segment)
+			storage.ops->remove(storage.self, the_segment(&files)->name);
+	}
+	memory_storage_release(&files);
+}
+
+/* As many as nobody could have made, and only names of them. */
+static evpipe_err list_many(void *self, int (*visit)(void *ctx, const char *name), void *ctx, evpipe_error *error)
+{
+	char name[EVPIPE__FILE_NAME_MAX];
+	(void)self, (void)error;
+	for (uint64_t i = 0; i <= 65536; i++) {
+		evpipe__spool_name(name, 7, i * SEGMENT, "segment");
+		if (visit(ctx, name) != 0)
+			break;
+	}
+	return EVPIPE_OK;
+}
+
+static void test_journal_model__more_segments_than_a_journal_has_are_refused(void **state)
+{
+	struct evpipe__adopted_list list = STAILQ_HEAD_INITIALIZER(list);
+	struct memory_storage       files = {0};
+	evpipe__storage             storage = memory_storage(&files);
+	evpipe__storage_ops         ops = *storage.ops;
+	struct salvage              salvage = {0};
+	evpipe_error                error;
+	(void)state;
+	ops.list = list_many;
+	storage.ops = &ops;
+	assert_int_equal(evpipe__recovery_adopt(&list, &storage, 0, note_fate, &salvage, &error), EVPIPE_OK);
+	assert_int_equal(salvage.refused, 1);
+	assert_true(STAILQ_EMPTY(&list));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -480,6 +576,10 @@ int main(void)
 		cmocka_unit_test(test_journal_model__each_bit_that_flips_costs_the_record_it_is_in_and_no_other),
 		cmocka_unit_test(test_journal_model__a_header_with_a_flipped_bit_is_refused),
 		cmocka_unit_test(test_journal_model__a_file_cut_in_its_last_record_keeps_the_others),
+		cmocka_unit_test(test_journal_model__what_a_ring_has_lost_is_taken_from_its_segments),
+		cmocka_unit_test(test_journal_model__what_a_segment_has_lost_is_taken_from_the_ring),
+		cmocka_unit_test(test_journal_model__a_ring_whose_head_is_too_low_is_refused),
+		cmocka_unit_test(test_journal_model__more_segments_than_a_journal_has_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -270,6 +270,13 @@ static void test_kafka__properties_reach_the_client_they_are_for(void **state)
 	assert_in_range(evpipe__kafka_number(conf, "queued.max.messages.kbytes"), 1024, 6 * 1024);
 	assert_in_range(evpipe__kafka_number(conf, "queued.min.messages"), 1000, 12000);
 	rd_kafka_conf_destroy(conf);
+
+	/* A consumer with a small share can be made all the same. */
+	share = (evpipe__kafka_share){.bytes = 1 << 20, .partitions = 1};
+	assert_int_equal(evpipe__kafka_settings(&conf, seen.self, EVPIPE__KAFKA_CONSUMER, "g", &share, &error), EVPIPE_OK);
+	rd_kafka_t *client = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text);
+	assert_non_null(client);
+	rd_kafka_destroy(client);
 	close_and_free(&seen, 0);
 }
 
