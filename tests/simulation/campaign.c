@@ -19,7 +19,8 @@
 struct shared {
 	_Atomic uint64_t next;     /* seed to be run */
 	_Atomic uint64_t failures;
-	_Atomic uint64_t seeds, events, faults, posts, delivered, doubled, dead, died, recovered, times, lateness, excused, orders, virtual_s;
+	_Atomic uint64_t seeds, events, faults, posts, delivered, doubled, dead, died, recovered, virtual_s;
+	_Atomic uint64_t times, lateness, excused, orders; /* checked */
 	_Atomic uint64_t events_least, faults_least;
 	uint64_t         running[64]; /* by process */
 };

@@ -41,6 +41,7 @@ void keep_acked(struct machine *machine, struct event *event)
 	event->safe_ms = synced_ms(machine);
 }
 
+/* Accepted and not known to have died, and in a directory of this host. */
 static int is_here(const struct world *world, size_t number, uint32_t host)
 {
 	enum event_state state = world->events[number].state;
@@ -70,7 +71,8 @@ void keep_died(struct machine *machine, int was_killed)
 	account_topic(world);
 	for (size_t i = 0; i < world->events_count; i++) {
 		struct event *event = &world->events[i];
-		if (event->state != EVENT_ACCEPTED || event->holder != machine->number || world->plan->emissions[i].kind != EMISSION_EVENT)
+		if (event->state != EVENT_ACCEPTED || event->holder != machine->number ||
+		    world->plan->emissions[i].kind != EMISSION_EVENT)
 			continue;
 		if (journal_of_event(world, i)->durability == DURABILITY_MEMORY && !event->is_on_topic) {
 			event->state = EVENT_DIED;
@@ -107,7 +109,8 @@ void keep_broken(struct world *world, const struct host *host)
 {
 	for (size_t i = 0; i < world->events_count; i++) {
 		struct event *event = &world->events[i];
-		if (is_here(world, i, (uint32_t)(host - world->hosts)) && event->safe_ms > world->now_ms && event->safe_ms != INT64_MAX)
+		if (is_here(world, i, (uint32_t)(host - world->hosts)) && event->safe_ms > world->now_ms &&
+		    event->safe_ms != INT64_MAX)
 			event->safe_ms = synced_ms(&world->machines[event->holder]);
 	}
 }

@@ -16,6 +16,7 @@ tests_simulation_simulate_SOURCES = \
 	tests/simulation/draw-faults.c \
 	tests/simulation/draw-journals.c \
 	tests/simulation/draw-load.c \
+	tests/simulation/emit.c \
 	tests/simulation/happen.c \
 	tests/simulation/keeping.c \
 	tests/simulation/ledger.c \

@@ -101,7 +101,8 @@ static void check_lateness(const struct machine *machine, uint32_t number)
 {
 	struct world       *world = machine->world;
 	const struct event *event = &world->events[number];
-	int64_t from_ms = later(event->held_ms, later(machine->free_ms[world->plan->emissions[number].destination], machine->pool_ms));
+	int64_t             free_ms = machine->free_ms[world->plan->emissions[number].destination];
+	int64_t             from_ms = later(event->held_ms, later(free_ms, machine->pool_ms));
 
 	if (machine->state != MACHINE_UP)
 		return;
@@ -110,8 +111,8 @@ static void check_lateness(const struct machine *machine, uint32_t number)
 	world->result->lateness_checked++;
 	world->result->excused += world->now_ms > event->latest_ms + slack_ms;
 	if (world->now_ms > from_ms + slack_ms)
-		world_fail(world, 'e', "%s posts event %" PRIu32 " %" PRId64 " ms after its time, and %" PRId64 " ms after what held it up",
-		           machine->name, number, world->now_ms - event->latest_ms, world->now_ms - from_ms);
+		world_fail(world, 'e', "%s posts event %" PRIu32 " %" PRId64 " ms after its time, and %" PRId64
+		           " ms after what held it up", machine->name, number, world->now_ms - event->latest_ms, world->now_ms - from_ms);
 }
 
 void promise_leaves_tier(struct machine *machine, uint32_t number, int is_posted)
@@ -140,9 +141,10 @@ void promise_log(void *ctx, evpipe_log_level level, const char *line)
 	unsigned        destination;
 	const char     *for_ms = strstr(line, " for_ms=");
 	(void)level;
-	if (for_ms && sscanf(line, "event=destination destination=d%u ", &destination) == 1 && destination < DESTINATIONS_MAX)
-		machine->free_ms[destination] =
-			later(machine->free_ms[destination], machine->world->now_ms + strtoll(for_ms + strlen(" for_ms="), NULL, 10));
+	if (!for_ms || sscanf(line, "event=destination destination=d%u ", &destination) != 1 || destination >= DESTINATIONS_MAX)
+		return;
+	int64_t until_ms = machine->world->now_ms + strtoll(for_ms + strlen(" for_ms="), NULL, 10);
+	machine->free_ms[destination] = later(machine->free_ms[destination], until_ms);
 }
 
 /* A post is out, and what its answer will ask for. */

@@ -4,6 +4,7 @@
  *
  *   world.c     life, and letting time pass
  *   machine.c   a worker or an application: starting, one step, stopping, being killed
+ *   emit.c      what applications emit
  *   wire.c      between a machine and the broker: sees every record, acknowledgement and settlement
  *   disk.c      between an application and the files of its journal; what a death leaves of them
  *   store.c     the data stores: what they answer
@@ -229,13 +230,16 @@ void machine_stop(struct machine *machine, int64_t start_ms);
 void machine_kill(struct machine *machine);
 /* True if it lives, after one more operation. */
 int  machine_operates(struct machine *machine);
-/* Emit what is to come next, and go on as if nothing had been. NOBODY: nothing is to come, or it was refused. */
-uint32_t machine_try_emit(struct machine *machine);
 void machine_release(struct machine *machine);
 int64_t machine_wall_ms(const struct machine *machine);
-void    machine_emit(struct machine *machine);
+
+/* ---- emit.c ---- */
+
+void machine_emit(struct machine *machine);
 /* INT64_MAX: it has emitted all. */
 int64_t machine_next_emission_ms(const struct machine *machine);
+/* Emit what is to come next, and go on as if nothing had been. NOBODY: nothing is to come, or it was refused. */
+uint32_t machine_try_emit(struct machine *machine);
 
 /* ---- wire.c ---- */
 
