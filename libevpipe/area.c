@@ -4,6 +4,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "bug.h"
 #include "record.h"
 
 #define VERSION 1
@@ -278,9 +279,9 @@ static uint64_t pad_torn(evpipe__area *area, uint64_t from, uint64_t to, int che
 	return torn;
 }
 
-void evpipe__area_mend(evpipe__area *area, uint64_t from, uint64_t to, int checked, evpipe__scanned *scanned)
+uint64_t evpipe__area_mend(evpipe__area *area, uint64_t from, uint64_t to, int checked, evpipe__scanned *scanned)
 {
-	uint64_t torn = from, size;
+	uint64_t torn = from, end = from, size;
 
 	for (uint64_t position = from; position != to; position += size) {
 		size = sound_size(area, position, to, checked);
@@ -294,6 +295,9 @@ void evpipe__area_mend(evpipe__area *area, uint64_t from, uint64_t to, int check
 		struct evpipe__record *record = evpipe__area_at(area, position);
 		if (record->is_padding)
 			continue;
+		end = torn;
+		if (evpipe__bug(FORGET) && record->mark == EVPIPE__MARK_TAKEN)
+			record->mark = evpipe__record_done_mark(record);
 		int done = evpipe__record_is_done(record);
 		scanned->done += (uint64_t)done;
 		scanned->records += !done;
@@ -302,4 +306,5 @@ void evpipe__area_mend(evpipe__area *area, uint64_t from, uint64_t to, int check
 			record->mark = EVPIPE__MARK_NEW;
 	}
 	scanned->torn += pad_torn(area, torn, to, checked);
+	return end;
 }

@@ -106,9 +106,9 @@ typedef struct evpipe__scanned {
 /*
  * Look at each granule from `from` to `to`, and put padding in place of what is no record, so that one can go from one
  * record to the next. Records that were taken count as new again. With `checked`, a record is what its checksum fits, and
- * what was never written is zero.
+ * what was never written is zero. Returns where the last record ends; `from` if there is none.
  */
-void evpipe__area_mend(evpipe__area *area, uint64_t from, uint64_t to, int checked, evpipe__scanned *scanned);
+uint64_t evpipe__area_mend(evpipe__area *area, uint64_t from, uint64_t to, int checked, evpipe__scanned *scanned);
 
 static inline struct evpipe__record *evpipe__area_at(const evpipe__area *area, uint64_t position)
 {

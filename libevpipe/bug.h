@@ -11,10 +11,12 @@
 typedef enum evpipe__bug_kind {
 	EVPIPE__BUG_NONE,
 	EVPIPE__BUG_LOSE,         /* an application drops what the broker did not take */
+	EVPIPE__BUG_FORGET,       /* who adopts a journal takes what was sent for acknowledged */
 	EVPIPE__BUG_MISCOUNT,     /* what is given up is not counted */
 	EVPIPE__BUG_SETTLE_EARLY, /* before the hand-over is acknowledged */
 	EVPIPE__BUG_REPEAT,       /* events that were taken are posted again with those that were not */
 	EVPIPE__BUG_HASTE,        /* a retry waits for half of its time */
+	EVPIPE__BUG_TARDY,        /* or two seconds more */
 	EVPIPE__BUG_IMPATIENCE,   /* half of a Retry-After is enough */
 	EVPIPE__BUG_QUEUE,        /* a destination that may not be posted to is waited for by all others */
 	EVPIPE__BUG_GREED,        /* more memory than there is */

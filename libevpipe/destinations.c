@@ -36,6 +36,9 @@ static int is_another(const void *name, const void *other, size_t len)
 
 #define LEAVE_ALONE_MAX_MS 3600000
 
+/* A burst may be worked off soon: who holds much is a hoard only when something of it has waited for so long. */
+#define HOARD_PATIENCE_MS 1000
+
 static void on_reopen(void *owner)
 {
 	evpipe__destination *destination = owner;
@@ -74,7 +77,7 @@ static evpipe__destination *destination_new(evpipe__pipeline *pipeline, const ch
 		goto fail;
 	read_settings(destination, pipeline->setup.config);
 	destination->window = destination->in_flight_max;
-	destination->not_before_ms = INT64_MIN;
+	destination->not_before_ms = destination->hoards_until_ms = INT64_MIN;
 	evpipe__breaker_init(&destination->breaker, pipeline->now_ms);
 	destination->stats = (evpipe_destination_stats){.size = sizeof destination->stats, .destination = destination->name};
 
@@ -167,7 +170,8 @@ void evpipe__destination_holds(evpipe__destination *destination, const evpipe__e
 
 void evpipe__destination_lets_go(evpipe__destination *destination, const evpipe__event *event)
 {
-	destination->held -= event->size;
+	if (!event->is_leaving)
+		destination->held -= event->size;
 	destination->stats.in_flight--;
 	evpipe__destination_rest(destination);
 }
@@ -292,13 +296,31 @@ void evpipe__destination_leave_alone(evpipe__destination *destination, int64_t m
 	evpipe__destination_wait_elsewhere(destination);
 }
 
-int evpipe__destination_hoards(const evpipe__destination *destination, int64_t patience_ms)
+/*
+ * It takes less than comes: it holds more than is left for all others (as buffers are shared in a switch, Choudhury and
+ * Hahne 1998), though all that may be posted was, and its oldest event has waited for some time beyond its linger. Once
+ * that was seen, those that are the oldest then need not wait as long.
+ */
+static int hoards(evpipe__destination *destination)
 {
 	const evpipe__pipeline *pipeline = destination->pipeline;
-	size_t                  max = pipeline->events_memory_max;
-	size_t                  used = pipeline->pieces.used, free_bytes = used < max ? max - used : 0;
-	if (destination->held <= free_bytes || evpipe__destination_may_post(destination))
+	size_t                  max = pipeline->events_memory_max, used = pipeline->pieces.used - pipeline->leaving;
+	if (destination->held <= (used < max ? max - used : 0))
 		return 0;
-	int64_t oldest_ms = evpipe__lanes_oldest_ms(destination);
-	return oldest_ms != INT64_MAX && pipeline->now_ms - oldest_ms > destination->linger_ms + patience_ms;
+	int64_t now_ms = pipeline->now_ms, oldest_ms = evpipe__lanes_oldest_ms(destination);
+	if (oldest_ms == INT64_MAX)
+		return 0;
+	if (now_ms >= destination->hoards_until_ms && now_ms - oldest_ms <= destination->linger_ms + HOARD_PATIENCE_MS)
+		return 0;
+	destination->hoards_until_ms = now_ms + HOARD_PATIENCE_MS;
+	return 1;
+}
+
+void evpipe__destination_make_room(evpipe__destination *destination)
+{
+	while (evpipe__pipeline_is_starving(destination->pipeline) && hoards(destination))
+		if (!evpipe__lanes_park_oldest(destination)) {
+			destination->pipeline->is_cramped = 1;
+			return;
+		}
 }

@@ -115,6 +115,7 @@ evpipe_err evpipe__event_new(evpipe__event **out, evpipe__pieces *pieces, evpipe
 	event->note = NULL;
 	event->target = 0;
 	event->parked = 0;
+	event->is_leaving = 0;
 	event->reason = (evpipe_reason)0;
 	*out = event;
 	return EVPIPE_OK;

@@ -40,6 +40,7 @@ typedef struct evpipe__event {
 	/* Where it is being handed over to: router.c. */
 	int16_t       target;
 	uint8_t       parked;
+	uint8_t       is_leaving;
 	evpipe_reason reason;
 } evpipe__event;
 

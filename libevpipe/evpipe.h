@@ -257,7 +257,7 @@ typedef struct evpipe_stats {
 	uint64_t taken;     /* records polled */
 	uint64_t delivered; /* the destination has it */
 	uint64_t retried[EVPIPE_TIERS_MAX]; /* handed to a retry tier, after a failed attempt or parked, by tier */
-	uint64_t parked;    /* of those: without an attempt, since the destination may not be posted to */
+	uint64_t parked;    /* of those: without an attempt, since the destination may not be posted to, or takes too little */
 	uint64_t dead_lettered[EVPIPE_REASONS_MAX]; /* by evpipe_reason */
 	uint64_t skipped;      /* tombstones that are to be skipped */
 	uint64_t relinquished; /* given up unsettled with their partition, or at the end: somebody else delivers them */

@@ -60,6 +60,18 @@ static evpipe_err make_region(evpipe__home *home, int durability, size_t capacit
 	return err;
 }
 
+/* Those it adopted come first, also with whoever adopts all of them: whatever the clock was set to since. */
+static int64_t created_ms(const evpipe__home *home, const evpipe_runtime *runtime)
+{
+	int64_t                now_ms = runtime->wall_ms(runtime->ctx);
+	const evpipe__adopted *adopted;
+
+	STAILQ_FOREACH(adopted, &home->adopted, link)
+		if (adopted->created_ms >= now_ms)
+			now_ms = adopted->created_ms + 1;
+	return now_ms;
+}
+
 #define DRAWS_MAX 100
 
 /* A nonce that nobody has, and the lock of that name. */
@@ -131,7 +143,7 @@ evpipe_err evpipe__home_open(evpipe__home *home, const evpipe_config *config, co
 	home->identity = (evpipe__identity){
 		.key = runtime->random(runtime->ctx),
 		.boot = {home->storage.boot[0], home->storage.boot[1]},
-		.created_ms = runtime->wall_ms(runtime->ctx),
+		.created_ms = created_ms(home, runtime),
 		.is_spooled = number_of(config, "journal.durability") == DURABILITY_DISK,
 	};
 	if (!err)
@@ -143,26 +155,64 @@ evpipe_err evpipe__home_open(evpipe__home *home, const evpipe_config *config, co
 	return err;
 }
 
+/* ---- the disk ---- */
+
+/* What cannot be copied leaves what was to be written. */
+static evpipe_err sync_journal(evpipe__journal *journal, evpipe_error *error)
+{
+	evpipe__spool *spool = evpipe__journal_spool(journal);
+
+	if (!spool || !spool->identity.is_spooled)
+		return EVPIPE_OK;
+	evpipe_err err = evpipe__journal_copy(journal, error);
+	evpipe_err failed = evpipe__spool_sync(spool, err ? NULL : error);
+	return err ? err : failed;
+}
+
+static evpipe_err sync_adopted(evpipe__home *home, evpipe_error *error)
+{
+	evpipe__adopted *adopted;
+	evpipe_err       err = EVPIPE_OK;
+
+	STAILQ_FOREACH(adopted, &home->adopted, link) {
+		evpipe_err failed = sync_journal(adopted->journal, err ? NULL : error);
+		err = err ? err : failed;
+	}
+	return err;
+}
+
+evpipe_err evpipe__home_sync(evpipe__home *home, evpipe_error *error)
+{
+	evpipe_err err = sync_journal(home->journal, error);
+	evpipe_err failed = sync_adopted(home, err ? NULL : error);
+	return err ? err : failed;
+}
+
+int evpipe__home_is_unsynced(const evpipe__home *home)
+{
+	const evpipe__adopted *adopted;
+
+	STAILQ_FOREACH(adopted, &home->adopted, link)
+		if (evpipe__journal_is_uncopied(adopted->journal))
+			return 1;
+	return evpipe__journal_is_uncopied(home->journal);
+}
+
 /* ---- the end ---- */
 
-/* True if nothing in it has to be kept. What has to be, and is on a disk, is written there. */
+/* True if nothing in our own has to be kept. What has to be, and is on a disk, is written there. */
 static int is_done_with(evpipe__home *home)
 {
 	evpipe_error error;
 	char         quoted[256];
 
 	evpipe__journal_reclaim(home->journal);
-	if (evpipe__journal_tail(home->journal) == evpipe__journal_head(home->journal))
-		return 1;
-	if (!evpipe__journal_spool(home->journal))
-		return !home->ring.memory;
-	evpipe_err err = evpipe__journal_copy(home->journal, &error);
-	if (!err)
-		err = evpipe__spool_sync(evpipe__journal_spool(home->journal), &error);
+	int        is_empty = evpipe__journal_tail(home->journal) == evpipe__journal_head(home->journal);
+	evpipe_err err = is_empty ? sync_adopted(home, &error) : evpipe__home_sync(home, &error);
 	if (err)
 		evpipe__log_line(&home->log, EVPIPE_LOG_ERROR, "event=journal_not_synced text=%s",
 		                 evpipe__log_quote(quoted, sizeof quoted, error.text));
-	return 0;
+	return is_empty || (!evpipe__journal_spool(home->journal) && !home->ring.memory);
 }
 
 void evpipe__home_close(evpipe__home *home, int touch)

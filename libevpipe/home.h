@@ -29,6 +29,14 @@ typedef struct evpipe__home {
 evpipe_err evpipe__home_open(evpipe__home *home, const evpipe_config *config, const evpipe_runtime *runtime, evpipe_error *error);
 
 /*
+ * Copy to segments what is not acknowledged, and write them: of our own journal and of those that were adopted, whatever
+ * our own durability, where it is a disk's. By whoever steps the pump. EFULL, EIO, ENOMEM: all that could be was.
+ */
+evpipe_err evpipe__home_sync(evpipe__home *home, evpipe_error *error);
+/* True if that would write anything. */
+int evpipe__home_is_unsynced(const evpipe__home *home);
+
+/*
  * The pump has ended. What is not done stays for the next one, where it is to be kept, and is synced; files with nothing
  * in them go. `touch` false: in a child of fork, they are the parent's, and only our memory is given back.
  */

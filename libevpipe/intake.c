@@ -14,9 +14,6 @@
 /* And after fewer when the sink has all the posts it may have: what is taken then can only wait here. */
 #define EVENTS_A_BUSY_ROUND 100
 
-/* Of a hoard that nothing is added to any more. */
-#define HOARD_PATIENCE_MS 1000
-
 /* ---- partitions ---- */
 
 static evpipe__partition *partition_of(evpipe__pipeline *pipeline, evpipe_assignment assignment)
@@ -165,12 +162,12 @@ static void accept(evpipe__pipeline *pipeline, evpipe__event *event)
 	evpipe__destination *destination = event->destination;
 	int64_t              wait_ms = evpipe__destination_wait(destination);
 
-	if (wait_ms > pipeline->tiers.delays_ms[0])
+	if (wait_ms > pipeline->tiers.delays_ms[0]) {
 		evpipe__router_park(pipeline, event, wait_ms);
-	else if (evpipe__pipeline_is_starving(pipeline) && evpipe__destination_hoards(destination, HOARD_PATIENCE_MS))
-		evpipe__router_park(pipeline, event, 0);
-	else
-		evpipe__lanes_add(destination, event);
+		return;
+	}
+	evpipe__lanes_add(destination, event);
+	evpipe__destination_make_room(destination);
 }
 
 /* Keys spread over lanes by other bits than over partitions, or a partition's keys would all meet in one lane. */

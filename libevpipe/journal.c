@@ -116,6 +116,9 @@ evpipe_err evpipe__journal_adopt(evpipe__journal **out, void *region, size_t siz
 		join(&ring, &journal->spool, tail, scanned);
 		evpipe__area_mend(&ring, tail, head, 0, scanned);
 	}
+	/* There is room for what is not copied yet, however large its records are. */
+	if (TAILQ_EMPTY(&journal->spool.segments) && journal->spool.capacity < head - tail)
+		journal->spool.capacity = evpipe__area_capacity(head - tail);
 	atomic_store_explicit(&journal->settled, evpipe__spool_reclaim(&journal->spool, tail), memory_order_relaxed);
 	*out = journal;
 	return EVPIPE_OK;
@@ -331,6 +334,8 @@ evpipe_err evpipe__journal_copy(evpipe__journal *journal, evpipe_error *error)
 	uint64_t position = journal->spool.copied > tail ? journal->spool.copied : tail;
 	evpipe_err err = EVPIPE_OK;
 
+	if (!journal->has_spool || !journal->ring.header)
+		return EVPIPE_OK;
 	for (; !err && (size = evpipe__area_published(&journal->ring, position)); position += err ? 0 : size) {
 		const struct evpipe__record *record = evpipe__area_at(&journal->ring, position);
 		if (!record->is_padding && !evpipe__record_is_done(record))
@@ -344,9 +349,9 @@ int evpipe__journal_is_uncopied(const evpipe__journal *journal)
 {
 	uint64_t tail = tail_of_ring(journal);
 
-	if (!journal->has_spool)
+	if (!journal->has_spool || !journal->spool.identity.is_spooled)
 		return 0;
-	if (evpipe__area_published(&journal->ring, journal->spool.copied > tail ? journal->spool.copied : tail))
+	if (journal->ring.header && evpipe__area_published(&journal->ring, journal->spool.copied > tail ? journal->spool.copied : tail))
 		return 1;
 	return evpipe__spool_is_dirty(&journal->spool);
 }

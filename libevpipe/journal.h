@@ -83,7 +83,10 @@ uint64_t evpipe__journal_done(evpipe__journal *journal, uint64_t position);
 /* Read a taken record once more. */
 void evpipe__journal_read(evpipe__journal *journal, uint64_t position, evpipe__journal_entry *entry);
 
-/* Copy what is published and not done to the spool. What the spool returns; what was not copied is at the next call. */
+/*
+ * Copy what is published and not done to the spool, if it has one; of a journal that was adopted, too, whose ring the next
+ * start of the machine would find no more. What the spool returns; what was not copied is at the next call.
+ */
 evpipe_err evpipe__journal_copy(evpipe__journal *journal, evpipe_error *error);
 
 /* True if there is something that copy and a sync would write. */

@@ -140,7 +140,6 @@ static void append(evpipe__lane *lane, evpipe__event *event)
 		return;
 	}
 	evpipe__batch_add(batch, event);
-	lane->count++;
 }
 
 static evpipe__batch *take_pending(evpipe__lane *lane)
@@ -151,7 +150,6 @@ static evpipe__batch *take_pending(evpipe__lane *lane)
 	TAILQ_REMOVE(&lane->pending, batch, link);
 	if (batch == lane->filling)
 		lane->filling = NULL;
-	lane->count -= batch->public.count;
 	return batch;
 }
 
@@ -213,6 +211,22 @@ static void change(evpipe__destination *destination, unsigned count)
 	drop_old(destination);
 }
 
+/* How many posts wait, and would be full, however they are limited; no more than `enough` are counted. */
+static size_t full_posts(const evpipe__destination *destination, size_t enough)
+{
+	const struct evpipe__lanes *lanes = destination->lanes;
+	const evpipe__batch        *batch;
+	size_t                      posts = 0;
+	for (unsigned i = 0; i < lanes->count; i++)
+		for (batch = TAILQ_FIRST(&lanes->lane[i].pending); batch && posts < enough; batch = TAILQ_NEXT(batch, link)) {
+			/* Filled before the limit on bytes fell, it will be cut. */
+			size_t parts = batch->public.bytes / bytes_max(destination);
+			if (TAILQ_NEXT(batch, link) || is_full(batch))
+				posts += parts > 1 ? parts : 1;
+		}
+	return posts;
+}
+
 static int adapt(evpipe__destination *destination)
 {
 	if (!destination->pipeline->ordered || !drop_old(destination))
@@ -225,10 +239,8 @@ static int adapt(evpipe__destination *destination)
 	/* Asked when a post has just ended: all the others are out, too. */
 	if (lanes->count >= lanes_max(destination) || destination->posting + 1 < lanes->count)
 		return 0;
-	size_t waiting = 0;
-	for (unsigned i = 0; i < lanes->count; i++)
-		waiting += lanes->lane[i].count;
-	if (waiting < (size_t)BACKLOG_BATCHES * lanes->count * destination->events_max)
+	size_t enough = (size_t)BACKLOG_BATCHES * lanes->count;
+	if (full_posts(destination, enough) < enough)
 		return 0;
 	change(destination, 2 * lanes->count);
 	return 1;
@@ -357,7 +369,6 @@ static void cut(evpipe__lane *lane, evpipe__batch *batch)
 	TAILQ_INSERT_HEAD(&lane->pending, rest, link);
 	if (!lane->filling)
 		lane->filling = rest;
-	lane->count += rest->public.count;
 }
 
 static evpipe__batch *next_pending(evpipe__lane *lane)
@@ -417,48 +428,64 @@ static void divert_batch(evpipe__pipeline *pipeline, evpipe__batch *batch, int64
 	evpipe__batch_free(batch);
 }
 
-static void divert_lane(evpipe__lane *lane, int64_t wait_ms, int64_t before_ms)
+static void divert_lane(evpipe__lane *lane, int64_t wait_ms)
 {
 	evpipe__pipeline *pipeline = lane->destination->pipeline;
 	evpipe__batch    *batch;
 
-	while (before_ms == INT64_MAX && (batch = TAILQ_FIRST(&lane->again))) {
+	while ((batch = TAILQ_FIRST(&lane->again))) {
 		TAILQ_REMOVE(&lane->again, batch, link);
 		divert_batch(pipeline, batch, wait_ms);
 	}
-	/* A batch as a whole, so that its events stay together. */
-	while ((batch = TAILQ_FIRST(&lane->pending)) && batch->since_ms < before_ms)
-		divert_batch(pipeline, take_pending(lane), wait_ms);
+	while ((batch = take_pending(lane)))
+		divert_batch(pipeline, batch, wait_ms);
 	evpipe__lane_refresh(lane);
-}
-
-static void divert(evpipe__destination *destination, int64_t wait_ms, int64_t before_ms)
-{
-	struct evpipe__lanes *const sets[] = {destination->old, destination->lanes};
-	for (int s = 0; s < 2; s++)
-		for (unsigned i = 0; sets[s] && i < sets[s]->count; i++)
-			divert_lane(&sets[s]->lane[i], wait_ms, before_ms);
 }
 
 void evpipe__lanes_divert(evpipe__destination *destination, int64_t wait_ms)
 {
-	divert(destination, wait_ms, INT64_MAX);
+	struct evpipe__lanes *const sets[] = {destination->old, destination->lanes};
+	for (int s = 0; s < 2; s++)
+		for (unsigned i = 0; sets[s] && i < sets[s]->count; i++)
+			divert_lane(&sets[s]->lane[i], wait_ms);
 }
 
-void evpipe__lanes_divert_old(evpipe__destination *destination, int64_t before_ms)
+/* NULL: nothing is pending. */
+static evpipe__lane *oldest_lane(const evpipe__destination *destination)
 {
-	divert(destination, 0, before_ms);
+	struct evpipe__lanes *const sets[] = {destination->old, destination->lanes};
+	evpipe__lane               *oldest = NULL;
+	for (int s = 0; s < 2; s++)
+		for (unsigned i = 0; sets[s] && i < sets[s]->count; i++) {
+			evpipe__lane        *lane = &sets[s]->lane[i];
+			const evpipe__batch *first = TAILQ_FIRST(&lane->pending);
+			if (first && (!oldest || first->since_ms < TAILQ_FIRST(&oldest->pending)->since_ms))
+				oldest = lane;
+		}
+	return oldest;
 }
 
 int64_t evpipe__lanes_oldest_ms(const evpipe__destination *destination)
 {
-	const struct evpipe__lanes *const sets[] = {destination->old, destination->lanes};
-	int64_t                           oldest = INT64_MAX;
-	for (int s = 0; s < 2; s++)
-		for (unsigned i = 0; sets[s] && i < sets[s]->count; i++) {
-			const evpipe__batch *first = TAILQ_FIRST(&sets[s]->lane[i].pending);
-			if (first && first->since_ms < oldest)
-				oldest = first->since_ms;
-		}
-	return oldest;
+	const evpipe__lane *lane = oldest_lane(destination);
+	return lane ? TAILQ_FIRST(&lane->pending)->since_ms : INT64_MAX;
+}
+
+int evpipe__lanes_park_oldest(evpipe__destination *destination)
+{
+	evpipe__lane  *lane = oldest_lane(destination);
+	evpipe__batch *batch = TAILQ_FIRST(&lane->pending);
+	size_t         parked = 0, count = batch->public.count;
+
+	while (parked < count && evpipe__router_park_now(destination->pipeline, batch->events[parked]))
+		parked++;
+	if (parked == count) {
+		evpipe__batch_free(take_pending(lane));
+	} else if (parked) {
+		evpipe__batch_restart(batch);
+		for (size_t i = parked; i < count; i++)
+			evpipe__batch_add(batch, batch->events[i]);
+	}
+	evpipe__lane_refresh(lane);
+	return parked == count;
 }

@@ -143,8 +143,8 @@ size_t evpipe__pipeline_memory(const evpipe__pipeline *pipeline)
 
 int evpipe__pipeline_is_starving(const evpipe__pipeline *pipeline)
 {
-	size_t max = pipeline->events_memory_max;
-	return pipeline->pieces.used >= max - max / 8 && pipeline->has_free_posts && !TAILQ_EMPTY(&pipeline->idle);
+	size_t max = pipeline->events_memory_max, used = pipeline->pieces.used - pipeline->leaving;
+	return used >= max - max / 8 && pipeline->has_free_posts && !TAILQ_EMPTY(&pipeline->idle);
 }
 
 void evpipe__pipeline_fail(evpipe__pipeline *pipeline, evpipe_err err, const char *format, ...)
@@ -201,6 +201,8 @@ void evpipe__pipeline_end(evpipe__pipeline *pipeline, evpipe__event *event, evpi
 
 	count_end(pipeline, event, end);
 	pipeline->stats.in_flight--;
+	if (event->is_leaving)
+		pipeline->leaving -= event->size;
 	if (event->destination)
 		evpipe__destination_lets_go(event->destination, event);
 	if (partition) {
@@ -214,20 +216,18 @@ void evpipe__pipeline_end(evpipe__pipeline *pipeline, evpipe__event *event, evpi
 /* ---- one round ---- */
 
 /*
- * What of a hoard has waited for longer than the first tier would make it wait goes there. (That parts it from later
- * events of its keys: only when others starve.)
+ * Where nothing comes in any more, nothing but time shows that others starve; or that the transport has room again for
+ * what is in their way.
  */
 static void on_sweep(void *owner)
 {
 	evpipe__pipeline    *pipeline = owner;
 	evpipe__destination *destination, *next;
-	int64_t              patience_ms = pipeline->tiers.delays_ms[0];
 
-	if (pipeline->state != EVPIPE__RUNNING || !evpipe__pipeline_is_starving(pipeline))
-		return;
 	HASH_ITER(hh, pipeline->destinations, destination, next) {
-		if (evpipe__destination_hoards(destination, patience_ms))
-			evpipe__lanes_divert_old(destination, pipeline->now_ms - destination->linger_ms - patience_ms);
+		if (pipeline->state != EVPIPE__RUNNING || !evpipe__pipeline_is_starving(pipeline))
+			return;
+		evpipe__destination_make_room(destination);
 	}
 }
 

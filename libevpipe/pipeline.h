@@ -77,7 +77,6 @@ struct evpipe__lane {
 	unsigned                   index;
 	struct evpipe__batch_list  pending;      /* none is empty */
 	evpipe__batch             *filling;      /* the last of these, to which is added; NULL: none */
-	size_t                     count;        /* events of pending */
 	evpipe__piece             *open;         /* the memory of the next event; NULL: none yet */
 	struct evpipe__batch_list  again;        /* batches to post before anything pending: halves, quick retries */
 	unsigned                   posting;      /* posts in flight */
@@ -102,13 +101,14 @@ struct evpipe__destination {
 	size_t                bytes_limit;   /* larger bodies were refused, until bytes_limit_until_ms */
 	int64_t               not_before_ms; /* Retry-After: monotonic; in the past: it may be posted to */
 	evpipe__breaker       breaker;
-	size_t                held;          /* bytes of its events */
+	size_t                held;          /* bytes of its events, without those that are being handed over */
 	int                   is_idle;       /* nothing in flight: in the list of those that may be forgotten */
 	evpipe_destination_stats stats;
 
 	/* What posts need. */
 	int64_t                  linger_ms;
 	unsigned                 in_flight_max;
+	int64_t                  hoards_until_ms; /* for so long it needs no more proof */
 	evpipe__breaker_settings breaker_settings;
 	evpipe__timer            reopen;
 	unsigned                 window;  /* posts at a time: halved when overloaded, grown by success */
@@ -176,10 +176,12 @@ struct evpipe__pipeline {
 	struct evpipe__destination_list idle;         /* longest idle first */
 	evpipe__destination            *last;         /* the last event's */
 	evpipe__timer                   sweep;
+	int                             is_cramped; /* a hoard is in the way of others, and the transport had no room for more of it */
 
 	struct evpipe__event_list to_hand_over; /* the transport had no room yet */
 	struct evpipe__event_list handed_over;  /* not acknowledged yet */
 	struct evpipe__event_list stuck;        /* refused for good even by the dead letters */
+	size_t                    leaving;      /* bytes of events in these three */
 	evpipe__timer             hand_over_again, stuck_again;
 	evpipe__buffer            header;
 
@@ -257,10 +259,10 @@ void evpipe__destination_leave_alone(evpipe__destination *destination, int64_t m
 /* Nothing waits here for longer than the first tier would make it wait: that goes to a tier. */
 void evpipe__destination_wait_elsewhere(evpipe__destination *destination);
 /*
- * It takes less than comes: it may have no more posts, holds more than is left for all others (as buffers are shared in
- * a switch, Choudhury and Hahne 1998), and its oldest event has waited for longer than that beyond its linger.
+ * Others starve. If it is a hoard that is in their way, its oldest events go to the first tier, until it holds no more
+ * than is left for all others, or the transport takes no more.
  */
-int evpipe__destination_hoards(const evpipe__destination *destination, int64_t patience_ms);
+void evpipe__destination_make_room(evpipe__destination *destination);
 
 /* ---- lanes.c ---- */
 
@@ -281,8 +283,8 @@ evpipe__piece **evpipe__lanes_open_piece(evpipe__destination *destination, uint3
 void            evpipe__lanes_rest(evpipe__destination *destination);
 /* Hand everything that waits over to a tier, at or beyond wait_ms. */
 void evpipe__lanes_divert(evpipe__destination *destination, int64_t wait_ms);
-/* The same for what has been pending since before `before_ms`. */
-void    evpipe__lanes_divert_old(evpipe__destination *destination, int64_t before_ms);
+/* Its oldest batch goes to the first tier; something is pending. False if the transport has no room: the rest of it stays. */
+int     evpipe__lanes_park_oldest(evpipe__destination *destination);
 int64_t evpipe__lanes_oldest_ms(const evpipe__destination *destination); /* arrival of the oldest pending; INT64_MAX: none */
 
 /* ---- posting.c ---- */
@@ -300,6 +302,11 @@ int evpipe__verdicts_step(evpipe__pipeline *pipeline);
 void evpipe__router_retry(evpipe__pipeline *pipeline, evpipe__event *event, int64_t wait_ms);
 /* Without one. */
 void evpipe__router_park(evpipe__pipeline *pipeline, evpipe__event *event, int64_t wait_ms);
+/*
+ * To the first tier and at once, so that nothing that comes after it is posted while it only waits to be handed over.
+ * False if the transport has no room: nothing has happened.
+ */
+int  evpipe__router_park_now(evpipe__pipeline *pipeline, evpipe__event *event);
 void evpipe__router_bury(evpipe__pipeline *pipeline, evpipe__event *event, evpipe_reason reason);
 int  evpipe__router_step(evpipe__pipeline *pipeline);
 void evpipe__router_unstick(evpipe__pipeline *pipeline); /* once more */

@@ -86,6 +86,7 @@ evpipe_err evpipe__pump_new(evpipe__pump **out, const evpipe__pump_setup *setup,
 		.create = evpipe_config_number(config, NULL, "topic.create") == 0,
 	};
 	pump->sync_interval_ms = evpipe_config_number(config, NULL, "journal.sync_interval");
+	pump->sync_at_ms = setup->runtime->mono_ms(setup->runtime->ctx) + pump->sync_interval_ms;
 	next_source(pump);
 	*out = pump;
 	return EVPIPE_OK;
@@ -378,28 +379,29 @@ static int ask_for_topic(evpipe__pump *pump, int64_t now_ms)
 
 /*
  * What is not acknowledged by the time of a sync is copied and written, and what goes into a ring that gets full is copied
- * at once. True if anything was copied.
+ * at once. True if there was anything to be written.
  */
 static int keep_on_disk(evpipe__pump *pump, int64_t now_ms)
 {
-	evpipe__journal *own = pump->setup.home->journal;
-	evpipe__spool   *spool = evpipe__journal_spool(own);
-	evpipe_error     error;
+	evpipe__home  *home = pump->setup.home;
+	evpipe__spool *spool = evpipe__journal_spool(home->journal);
+	evpipe_error   error;
+	evpipe_err     err = EVPIPE_OK;
+	int            any = 0;
 
-	if (!spool || (now_ms < pump->sync_at_ms && !evpipe__journal_is_pressed(own)))
-		return 0;
-	uint64_t   copied = spool->copied;
-	evpipe_err err = evpipe__journal_copy(own, &error);
 	if (now_ms >= pump->sync_at_ms) {
 		pump->sync_at_ms = now_ms + pump->sync_interval_ms;
-		if (!err)
-			err = evpipe__spool_sync(spool, &error);
-		if (!err && pump->source != own)
-			err = evpipe__spool_sync(evpipe__journal_spool(pump->source), &error);
+		any = evpipe__home_is_unsynced(home);
+		if (any)
+			err = evpipe__home_sync(home, &error);
+	} else if (spool && evpipe__journal_is_pressed(home->journal)) {
+		uint64_t copied = spool->copied;
+		err = evpipe__journal_copy(home->journal, &error);
+		any = spool->copied != copied;
 	}
 	if (err)
 		note_error(pump, err, "the journal is in memory alone", error.text);
-	return spool->copied != copied;
+	return any;
 }
 
 /* True if anything was freed, or a journal is at its end. */
@@ -439,7 +441,7 @@ int evpipe__pump_step(evpipe__pump *pump, int64_t now_ms, int eager, int64_t *ne
 		due = pump->topic_retry_ms;
 	if (pump->topic_state == TOPIC_READY && pump->resend_at_ms > now_ms && pump->resend_at_ms < due)
 		due = pump->resend_at_ms;
-	if (evpipe__journal_is_uncopied(pump->setup.home->journal) && pump->sync_at_ms < due)
+	if (evpipe__home_is_unsynced(pump->setup.home) && pump->sync_at_ms < due)
 		due = pump->sync_at_ms;
 	*next_due_ms = due;
 	return any;

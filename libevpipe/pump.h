@@ -22,7 +22,7 @@ typedef struct evpipe__pump_setup {
 	const evpipe_transport_ops *ops;
 	void                       *transport;
 	const evpipe_config        *config; /* read once */
-	const evpipe_runtime       *runtime; /* its wall clock */
+	const evpipe_runtime       *runtime; /* its clocks */
 	evpipe__log                 log;
 	evpipe_rejected_fn          rejected;
 	void                       *rejected_ctx;

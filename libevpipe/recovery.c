@@ -147,7 +147,7 @@ static const char *check_ring(const evpipe__adopted *adopted, const evpipe__area
 	return *is_lost ? NULL : "written before the machine was restarted: what it holds cannot be relied on";
 }
 
-static evpipe_err open_ring(const struct adopting *adopting, evpipe__adopted *adopted, evpipe_error *error)
+static evpipe_err open_ring(const struct adopting *adopting, evpipe__adopted *adopted, evpipe__identity *identity, evpipe_error *error)
 {
 	char         name[EVPIPE__FILE_NAME_MAX];
 	evpipe__area ring;
@@ -164,8 +164,10 @@ static evpipe_err open_ring(const struct adopting *adopting, evpipe__adopted *ad
 		if (why)
 			return evpipe__fail(error, EVPIPE_EFORMAT, "%s: %s", name, why);
 		adopted->created_ms = ring.header->identity.created_ms;
-		if (!is_lost)
+		if (!is_lost) {
+			*identity = ring.header->identity;
 			return EVPIPE_OK;
+		}
 	}
 	/* Its maker died before it was ever used, or it is of no use any more. */
 	adopted->storage.ops->close(adopted->storage.self, &adopted->ring);
@@ -179,9 +181,7 @@ static evpipe_err assemble(const struct adopting *adopting, evpipe__adopted *ado
 
 	evpipe__spool_init(&spool, adopting->storage, &identity, 0, 0, 0);
 	spool.is_scratch = (adopting->flags & EVPIPE__FILE_SCRATCH) != 0;
-	evpipe_err err = names->has_ring ? open_ring(adopting, adopted, error) : EVPIPE_OK;
-	if (!err && adopted->ring.memory)
-		spool.identity.key = ((const struct evpipe__area_header *)adopted->ring.memory)->identity.key;
+	evpipe_err err = names->has_ring ? open_ring(adopting, adopted, &spool.identity, error) : EVPIPE_OK;
 	if (!err)
 		err = adopt_segments(adopting, adopted, &spool, names, error);
 	if (!err && !TAILQ_EMPTY(&spool.segments) && !adopted->created_ms)

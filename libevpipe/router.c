@@ -27,13 +27,30 @@ static int is_gone(evpipe__pipeline *pipeline, evpipe__event *event)
 	return 1;
 }
 
+static void aim(evpipe__pipeline *pipeline, evpipe__event *event, int target)
+{
+	event->target = (int16_t)target;
+	if (!event->first_ms)
+		event->first_ms = evpipe__pipeline_wall_ms(pipeline);
+}
+
+/* From now on its memory is as good as free. */
+static void leave(evpipe__pipeline *pipeline, evpipe__event *event)
+{
+	if (event->is_leaving)
+		return;
+	event->is_leaving = 1;
+	pipeline->leaving += event->size;
+	if (event->destination)
+		event->destination->held -= event->size;
+}
+
 static void hand_over(evpipe__pipeline *pipeline, evpipe__event *event, int target)
 {
 	if (is_gone(pipeline, event))
 		return;
-	event->target = (int16_t)target;
-	if (!event->first_ms)
-		event->first_ms = evpipe__pipeline_wall_ms(pipeline);
+	aim(pipeline, event, target);
+	leave(pipeline, event);
 	TAILQ_INSERT_TAIL(&pipeline->to_hand_over, event, link);
 }
 
@@ -176,27 +193,58 @@ void evpipe__router_unstick(evpipe__pipeline *pipeline)
 	TAILQ_CONCAT(&pipeline->to_hand_over, &pipeline->stuck, link);
 }
 
+/* An event that is in no list. False if the transport has no room for it. */
+static int pass_on(evpipe__pipeline *pipeline, evpipe__event *event)
+{
+	evpipe_err err = send_event(pipeline, event);
+	if (err == EVPIPE_EAGAIN || err == EVPIPE_ENOMEM)
+		return 0;
+	if (!err && evpipe__bug(SETTLE_EARLY))
+		pipeline->setup.transport_ops->settle(pipeline->setup.transport, event->assignment, event->offset);
+	if (err)
+		try_again(pipeline, event, err, NULL);
+	else
+		TAILQ_INSERT_TAIL(&pipeline->handed_over, event, link);
+	return 1;
+}
+
 int evpipe__router_step(evpipe__pipeline *pipeline)
 {
 	int            any = 0;
 	evpipe__event *event;
 
 	while (!evpipe__timer_is_set(&pipeline->hand_over_again) && (event = TAILQ_FIRST(&pipeline->to_hand_over))) {
-		evpipe_err err = evpipe__intake_partition(pipeline, event) ? send_event(pipeline, event) : EVPIPE_OK;
-		if (err == EVPIPE_EAGAIN || err == EVPIPE_ENOMEM)
-			break;
 		TAILQ_REMOVE(&pipeline->to_hand_over, event, link);
+		if (!is_gone(pipeline, event) && !pass_on(pipeline, event)) {
+			TAILQ_INSERT_HEAD(&pipeline->to_hand_over, event, link);
+			break;
+		}
 		any = 1;
-		if (is_gone(pipeline, event))
-			continue;
-		if (!err && evpipe__bug(SETTLE_EARLY))
-			pipeline->setup.transport_ops->settle(pipeline->setup.transport, event->assignment, event->offset);
-		if (err)
-			try_again(pipeline, event, err, NULL);
-		else
-			TAILQ_INSERT_TAIL(&pipeline->handed_over, event, link);
 	}
 	return any;
+}
+
+int evpipe__router_park_now(evpipe__pipeline *pipeline, evpipe__event *event)
+{
+	int64_t first_ms = event->first_ms;
+
+	if (evpipe__timer_is_set(&pipeline->hand_over_again) || !TAILQ_EMPTY(&pipeline->to_hand_over))
+		return 0;
+	if (!evpipe__intake_partition(pipeline, event) || is_expired(pipeline, event)) {
+		evpipe__router_park(pipeline, event, 0);
+		return 1;
+	}
+	aim(pipeline, event, 0);
+	event->parks++;
+	event->parked = 1;
+	if (!pass_on(pipeline, event)) {
+		event->parks--;
+		event->parked = 0;
+		event->first_ms = first_ms;
+		return 0;
+	}
+	leave(pipeline, event);
+	return 1;
 }
 
 void evpipe__router_sent(evpipe__pipeline *pipeline, const evpipe_transport_event *sent)
@@ -210,4 +258,8 @@ void evpipe__router_sent(evpipe__pipeline *pipeline, const evpipe_transport_even
 		return;
 	}
 	evpipe__pipeline_end(pipeline, event, event->target == DEAD ? EVPIPE__END_DEAD : EVPIPE__END_RETRIED);
+	if (pipeline->is_cramped) {
+		pipeline->is_cramped = 0;
+		evpipe__timer_set(&pipeline->timers, &pipeline->sweep, pipeline->now_ms);
+	}
 }

@@ -8,7 +8,6 @@
 #include "errors.h"
 #include "memory.h"
 
-#define SEGMENT_MIN (UINT64_C(16) << 20)
 #define SEGMENTS_MAX 256 /* about so many hold all that may be spooled */
 
 /* ---- names ---- */
@@ -41,7 +40,7 @@ int evpipe__spool_is_name(const char *name, uint64_t *nonce, uint64_t *position,
 void evpipe__spool_init(evpipe__spool *spool, const evpipe__storage *storage, const evpipe__identity *identity,
                         uint64_t bytes_max, uint64_t event_max, uint64_t start)
 {
-	uint64_t wanted = bytes_max / SEGMENTS_MAX > SEGMENT_MIN ? bytes_max / SEGMENTS_MAX : SEGMENT_MIN;
+	uint64_t wanted = bytes_max / SEGMENTS_MAX > EVPIPE__SEGMENT_MIN ? bytes_max / SEGMENTS_MAX : EVPIPE__SEGMENT_MIN;
 
 	*spool = (evpipe__spool){.storage = *storage, .identity = *identity, .bytes_max = bytes_max, .copied = start};
 	spool->capacity = evpipe__area_capacity(wanted > 4 * event_max ? wanted : 4 * event_max);
@@ -64,7 +63,7 @@ static void drop_segment(evpipe__spool *spool, evpipe__segment *segment, int rem
 		spool->storage.ops->remove(spool->storage.self, segment->file.name);
 	spool->storage.ops->close(spool->storage.self, &segment->file);
 	TAILQ_REMOVE(&spool->segments, segment, link);
-	spool->bytes -= spool->capacity;
+	spool->bytes -= segment->room;
 	spool->last_found = NULL;
 	evpipe__free(segment);
 }
@@ -85,7 +84,7 @@ static void insert(evpipe__spool *spool, evpipe__segment *segment)
 		TAILQ_INSERT_AFTER(&spool->segments, after, segment, link);
 	else
 		TAILQ_INSERT_HEAD(&spool->segments, segment, link);
-	spool->bytes += spool->capacity;
+	spool->bytes += segment->room;
 	/* One was left when the next record did not fit: the room behind its last one is the next segment's. */
 	const evpipe__segment *next = TAILQ_NEXT(segment, link);
 	if (after && after->end > segment->start)
@@ -122,13 +121,15 @@ evpipe_err evpipe__spool_adopt(evpipe__spool *spool, const char *name, unsigned 
 		err = evpipe__fail(error, EVPIPE_EFORMAT, "%s: %s", name, why);
 		goto out;
 	}
-	uint64_t there = segment->file.size - EVPIPE__AREA_HEADER_SIZE;
-	if (there > segment->area.header->capacity)
-		there = segment->area.header->capacity;
+	/* As long as it is, which may be less than it was. */
+	segment->room = (segment->file.size - EVPIPE__AREA_HEADER_SIZE) / EVPIPE__GRANULE * EVPIPE__GRANULE;
+	spool->capacity = segment->area.header->capacity;
+	spool->identity = segment->area.header->identity;
+	if (segment->room > spool->capacity)
+		segment->room = spool->capacity;
 	segment->start = segment->settled = segment->area.header->start;
-	segment->end = segment->start + there / EVPIPE__GRANULE * EVPIPE__GRANULE;
-	spool->identity.key = segment->area.header->identity.key;
-	evpipe__area_mend(&segment->area, segment->start, segment->end, 1, &found);
+	segment->end = evpipe__area_mend(&segment->area, segment->start, segment->start + segment->room, 1, &found);
+	segment->is_dirty = segment->is_adopted = 1;
 	segment->undone = found.records;
 	segment->is_damaged = found.damaged > 0;
 	scanned->records += found.records;
@@ -153,6 +154,7 @@ static void begin_segment(evpipe__spool *spool, evpipe__segment *segment, uint64
 {
 	evpipe__area_init(&segment->area, segment->file.memory, EVPIPE__AREA_SEGMENT, spool->capacity, &spool->identity, start);
 	segment->start = segment->end = segment->settled = start;
+	segment->room = spool->capacity;
 	segment->is_dirty = 1;
 }
 
@@ -179,12 +181,12 @@ evpipe_err evpipe__spool_copy(evpipe__spool *spool, const struct evpipe__record 
 	evpipe__segment *segment = TAILQ_LAST(&spool->segments, evpipe__segment_list);
 	evpipe_err       err;
 
-	if (segment && !segment->undone) {
+	if (segment && !segment->undone && !segment->is_adopted) {
 		/* Nobody needs what it has: in its place. What is not written is zero, so that damage is told from it. */
 		memset(segment->area.records, 0, segment->end - segment->start);
 		begin_segment(spool, segment, position);
 	}
-	if (!segment || position + size > segment->start + spool->capacity) {
+	if (!segment || position + size > segment->start + segment->room) {
 		err = new_segment(spool, position, error);
 		if (err)
 			return err;

@@ -13,14 +13,21 @@
 #include "area.h"
 #include "storage.h"
 
+/* The least room of a segment; another one where tests are to see many. */
+#ifndef EVPIPE__SEGMENT_MIN
+#define EVPIPE__SEGMENT_MIN (UINT64_C(16) << 20)
+#endif
+
 typedef struct evpipe__segment {
 	TAILQ_ENTRY(evpipe__segment) link;
 	evpipe__file file;
 	evpipe__area area;
 	uint64_t     start, end; /* its records lie between */
+	uint64_t     room;       /* for so many bytes of them */
 	uint64_t     settled;    /* everything before is done */
 	uint64_t     undone;     /* records */
-	int          is_dirty;   /* something was written since it was last synced */
+	int          is_dirty;   /* something was, or may have been, written since it was last synced */
+	int          is_adopted; /* behind its records may be what is not zero */
 	int          is_damaged; /* keep it for people */
 } evpipe__segment;
 
@@ -45,8 +52,8 @@ void evpipe__spool_init(evpipe__spool *spool, const evpipe__storage *storage, co
 void evpipe__spool_release(evpipe__spool *spool, int remove);
 
 /*
- * Add a segment that somebody left, after mending it. EFORMAT: it is none, or not of this journal (nonce, and key, unless
- * that is 0: then it is the first segment's); it is left alone. EIO, ENOMEM.
+ * Add a segment that somebody left, after mending it; more may be copied behind it. EFORMAT: it is none, or not of this
+ * journal (nonce, and key, unless that is 0: then it is the first segment's); it is left alone. EIO, ENOMEM.
  */
 evpipe_err evpipe__spool_adopt(evpipe__spool *spool, const char *name, unsigned flags, evpipe__scanned *scanned, evpipe_error *error);
 

@@ -66,6 +66,8 @@ int64_t evpipe__tier_wait(int64_t queued_ms, int64_t delay_ms, int64_t now_wall_
 {
 	if (evpipe__bug(HASTE))
 		delay_ms /= 2;
+	if (evpipe__bug(TARDY))
+		delay_ms += 2000;
 	if (delay_ms <= 0)
 		return 0;
 	int64_t passed_ms = now_wall_ms - queued_ms;

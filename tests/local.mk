@@ -19,6 +19,7 @@ UNIT_TESTS = \
 	tests/unit/test_fault_script \
 	tests/unit/test_frontier \
 	tests/unit/test_handing_over \
+	tests/unit/test_hoards \
 	tests/unit/test_ini \
 	tests/unit/test_intake \
 	tests/unit/test_isolation \
@@ -66,6 +67,7 @@ tests_unit_test_ini_LDFLAGS = $(ALLOCATIONS_LDFLAGS)
 WORLD = tests/unit/world.c tests/unit/world.h
 tests_unit_test_destinations_SOURCES = tests/unit/test_destinations.c $(WORLD)
 tests_unit_test_handing_over_SOURCES = tests/unit/test_handing_over.c $(WORLD)
+tests_unit_test_hoards_SOURCES = tests/unit/test_hoards.c $(WORLD)
 tests_unit_test_intake_SOURCES = tests/unit/test_intake.c $(WORLD)
 tests_unit_test_isolation_SOURCES = tests/unit/test_isolation.c $(WORLD)
 tests_unit_test_loop_SOURCES = tests/unit/test_loop.c $(WORLD)

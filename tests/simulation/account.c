@@ -30,13 +30,15 @@ static uint64_t hash_of(const char *text)
 
 /* ---- from application to broker ---- */
 
-void account_accepted(struct world *world, uint32_t number)
+void account_accepted(struct machine *machine, uint32_t number)
 {
+	struct world          *world = machine->world;
 	struct event          *event = &world->events[number];
 	const struct emission *emission = &world->plan->emissions[number];
 
 	event->state = EVENT_ACCEPTED;
 	event->accepted_ms = world->now_ms;
+	keep_accepted(machine, event);
 	world->result->events++;
 	if (emission->kind != EMISSION_EVENT)
 		event->sends[0] = 1; /* by another program */
@@ -53,6 +55,9 @@ void account_accepted(struct world *world, uint32_t number)
 void account_sent(struct machine *machine, uint32_t number, uint32_t topic)
 {
 	struct event *event = &machine->world->events[number];
+	if (event->state == EVENT_NONE || (event->state == EVENT_DIED && topic == 0))
+		world_fail(machine->world, 'a', "%s sends event %" PRIu32 ", which %s", machine->name, number,
+		           event->state == EVENT_NONE ? "was never accepted" : "has died");
 	event->sends[topic > 0]++;
 	event->is_retried |= topic > 0;
 	if (!event->first_sent)
@@ -65,6 +70,8 @@ void account_reported(struct machine *machine, uint32_t number, uint32_t topic, 
 	if (outcome == EVPIPE_PERSISTED) {
 		machine->acked[topic]++;
 		event->acked += topic > 0;
+		if (topic == 0)
+			keep_acked(machine, event);
 		return;
 	}
 	machine->world->crowded_ms = machine->world->now_ms;
@@ -101,20 +108,9 @@ static void found_dead(struct event *event)
 	event->is_dead = 1;
 }
 
-void account_app_died(struct machine *machine)
+void account_topic(struct world *world)
 {
-	struct world *world = machine->world;
-	uint32_t      app = machine->number - world->plan->workers;
-
 	scan(world, 0, world->topic_scanned, found_on_topic);
-	for (size_t i = 0; i < machine->next_emission; i++) {
-		struct event *event = &world->events[i];
-		if (world->plan->emissions[i].app != app || world->plan->emissions[i].kind != EMISSION_EVENT ||
-		    event->state != EVENT_ACCEPTED || event->is_on_topic)
-			continue;
-		event->state = EVENT_DIED;
-		world->result->died++;
-	}
 }
 
 /* ---- from broker to worker ---- */
@@ -206,7 +202,7 @@ void account_taken(struct machine *machine, const evpipe_record *polled, struct 
 	record->epoch = holding->epoch;
 	world->events[number].in_hands++;
 	if (holding->topic > 0)
-		promise_taken(machine, number, polled, holding->topic);
+		promise_taken(machine, number, polled, holding);
 }
 
 static int is_skipped(const struct world *world, uint32_t number)
@@ -263,7 +259,8 @@ static int is_as_emitted(const struct world *world, const evpipe_testbroker_deli
 {
 	const struct emission *emission = &world->plan->emissions[number];
 	size_t                 size = emission->kind == EMISSION_TOMBSTONE ? 0 : emission->size;
-	return delivery->data_len == size && strtoul(delivery->destination + 1, NULL, 10) == emission->destination &&
+	return delivery->data_len == size && (!size || memcmp(delivery->data, event_payload(world, number), size) == 0) &&
+	       strtoul(delivery->destination + 1, NULL, 10) == emission->destination &&
 	       emission->kind != EMISSION_FOREIGN && !emission->is_poison;
 }
 
@@ -324,11 +321,14 @@ void account_end(struct world *world)
 	for (uint32_t i = 0; i < world->events_count; i++) {
 		const struct event *event = &world->events[i];
 		world->result->dead += event->is_dead;
+		if (event->state == EVENT_EXPOSED && !event->delivered && !event->is_dead)
+			world->result->died++;
 		if (event->state != EVENT_ACCEPTED || event->delivered || event->is_dead || is_skipped(world, i))
 			continue;
 		world_fail(world, 'a', "event %" PRIu32 " was accepted at %" PRId64 " ms and is lost", i, event->accepted_ms);
 	}
 	check_settled(world);
+	disk_end(world);
 	trace_note(&world->trace, TRACE_OVER, "world", (int64_t)world->result->delivered, (int64_t)world->result->dead,
 	           (int64_t)world->result->died, 0);
 }

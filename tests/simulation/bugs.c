@@ -18,10 +18,12 @@ static const struct {
 	char             check;
 } bugs[] = {
 	{"lose", EVPIPE__BUG_LOSE, 'a'},
+	{"forget", EVPIPE__BUG_FORGET, 'a'},
 	{"miscount", EVPIPE__BUG_MISCOUNT, 'b'},
 	{"settle-early", EVPIPE__BUG_SETTLE_EARLY, 'c'},
 	{"repeat", EVPIPE__BUG_REPEAT, 'd'},
 	{"haste", EVPIPE__BUG_HASTE, 'e'},
+	{"tardy", EVPIPE__BUG_TARDY, 'e'},
 	{"impatience", EVPIPE__BUG_IMPATIENCE, 'f'},
 	{"queue", EVPIPE__BUG_QUEUE, 'g'},
 	{"greed", EVPIPE__BUG_GREED, 'h'},

@@ -19,7 +19,7 @@
 struct shared {
 	_Atomic uint64_t next;     /* seed to be run */
 	_Atomic uint64_t failures;
-	_Atomic uint64_t seeds, events, faults, posts, delivered, doubled, dead, died, times, lateness, orders, virtual_s;
+	_Atomic uint64_t seeds, events, faults, posts, delivered, doubled, dead, died, recovered, times, lateness, excused, orders, virtual_s;
 	_Atomic uint64_t events_least, faults_least;
 	uint64_t         running[64]; /* by process */
 };
@@ -34,8 +34,10 @@ static void add(struct shared *shared, const struct run_result *result)
 	shared->doubled += result->doubled;
 	shared->dead += result->dead;
 	shared->died += result->died;
+	shared->recovered += result->recovered;
 	shared->times += result->times_checked;
 	shared->lateness += result->lateness_checked;
+	shared->excused += result->excused;
 	shared->orders += result->orders_checked;
 	shared->virtual_s += (uint64_t)result->virtual_ms / 1000;
 	if (result->events < shared->events_least)
@@ -107,10 +109,11 @@ static void report(const struct shared *shared)
 	       shared->seeds, shared->failures, shared->events, shared->events_least, shared->faults, shared->faults_least,
 	       shared->virtual_s / 3600);
 	printf("%" PRIu64 " posts, %" PRIu64 " delivered, %" PRIu64 " of them again, %" PRIu64 " dead-lettered, %" PRIu64
-	       " died with their application\n",
-	       shared->posts, shared->delivered, shared->doubled, shared->dead, shared->died);
-	printf("checked: %" PRIu64 " retries, %" PRIu64 " of them for lateness, %" PRIu64 " events for order\n", shared->times,
-	       shared->lateness, shared->orders);
+	       " died with their application, %" PRIu64 " found in journals of dead ones\n",
+	       shared->posts, shared->delivered, shared->doubled, shared->dead, shared->died, shared->recovered);
+	printf("checked: %" PRIu64 " retries, %" PRIu64 " of them for lateness (%" PRIu64 " were late, and excused), %" PRIu64
+	       " events for order\n",
+	       shared->times, shared->lateness, shared->excused, shared->orders);
 }
 
 uint64_t campaign_run(const struct campaign *campaign)

@@ -15,7 +15,7 @@
 static const struct kind {
 	const char *name;
 	int         doubles;
-	enum { OF_WORKER, OF_APP, OF_GROUP, OF_TOPIC, OF_BROKER, OF_MACHINE, OF_STORE } of;
+	enum { OF_WORKER, OF_APP, OF_GROUP, OF_TOPIC, OF_BROKER, OF_MACHINE, OF_STORE, OF_HOST } of;
 } kinds[FAULT_KINDS] = {
 	[FAULT_KILL_WORKER] = {"kill worker", 1, OF_WORKER},
 	[FAULT_STOP_WORKER] = {"stop worker", 1, OF_WORKER},
@@ -43,7 +43,13 @@ static const struct kind {
 	[FAULT_STORE_TAKES_AND_CLOSES] = {"store takes and closes", 1, OF_STORE},
 	[FAULT_STORE_PARTIAL] = {"store answers in part", 0, OF_STORE},
 	[FAULT_STORE_SHRINKS] = {"store takes less", 0, OF_STORE},
+	[FAULT_CRASH_HOST] = {"host crashes", 0, OF_HOST},
+	[FAULT_DISK_FULL] = {"disk full", 0, OF_HOST},
+	[FAULT_DISK_FAILS] = {"disk fails", 0, OF_HOST},
 };
+
+/* Those after it have draws of their own (draw-journals.c). */
+#define LAST_DRAWN FAULT_STORE_SHRINKS
 
 const char *fault_name(enum fault_kind kind)
 {
@@ -122,7 +128,7 @@ static void draw_fault(struct plan *plan, struct fault *fault, uint64_t which)
 	struct chance chance;
 	chance_init(&chance, plan->seed, "fault", which);
 	do
-		fault->kind = (enum fault_kind)chance_between(&chance, 0, FAULT_KINDS - 1);
+		fault->kind = (enum fault_kind)chance_between(&chance, 0, LAST_DRAWN);
 	while (!is_allowed(plan, fault->kind));
 	fault->at_ms = chance_between(&chance, 0, plan->load_end_ms + 5000);
 	fault->for_ms = chance_scaled(&chance, 10, 15000);
@@ -161,13 +167,14 @@ void plan_draw_faults(struct plan *plan)
 	struct chance chance;
 	chance_init(&chance, plan->seed, "faults", 0);
 	size_t count = (size_t)chance_between(&chance, FAULTS_MIN, FAULTS_MAX);
-	plan->faults = get_memory(FAULTS_MAX * 8, sizeof *plan->faults);
+	plan->faults = get_memory(FAULTS_MAX * 8 + JOURNAL_FAULTS_MAX, sizeof *plan->faults);
 	plan->faults_count = count;
 	for (size_t i = 0; i < count; i++)
 		draw_fault(plan, &plan->faults[i], i);
 	for (size_t i = 0; i < count; i++)
 		if (plan->faults[i].kind == FAULT_REBALANCE)
 			make_storm(plan, i);
+	plan->faults_count += plan_draw_journal_faults(plan, plan->faults + plan->faults_count);
 	for (size_t i = 0; i < plan->faults_count; i++)
 		plan->faults[i].drawn = (uint32_t)i;
 	qsort(plan->faults, plan->faults_count, sizeof *plan->faults, by_time);

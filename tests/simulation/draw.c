@@ -72,7 +72,8 @@ static void draw_tiers(struct plan *plan, struct chance *chance)
 	int64_t quick_ms = chance_scaled(chance, 1, 500);
 	set(plan, "retry.quick_max", "%" PRId64, chance_between(chance, 0, 3));
 	set(plan, "retry.quick_delay_min", "%" PRId64 "ms", quick_ms);
-	set(plan, "retry.quick_delay_max", "%" PRId64 "ms", quick_ms + chance_scaled(chance, 1, 1000));
+	plan->quick_delay_ms = quick_ms + chance_scaled(chance, 1, 1000);
+	set(plan, "retry.quick_delay_max", "%" PRId64 "ms", plan->quick_delay_ms);
 	plan->open_max_ms = chance_scaled(chance, 1000, 60000);
 	if (plan->open_max_ms > 100 * plan->delays_ms[plan->delays - 1])
 		plan->open_max_ms = 100 * plan->delays_ms[plan->delays - 1];
@@ -126,7 +127,8 @@ static void draw_settings(struct plan *plan, struct chance *chance)
 	 * where a destination can hardly keep up, a queue's length is up to chance.
 	 */
 	int64_t in_flight = chance_scaled(chance, 8, 256), of_one = chance_scaled(chance, 1, 16);
-	set(plan, "sink.in_flight_max", "%" PRId64, plan->theme == THEME_ISOLATION ? 256 : in_flight);
+	plan->in_flight_max = plan->theme == THEME_ISOLATION ? 256 : (unsigned)in_flight;
+	set(plan, "sink.in_flight_max", "%u", plan->in_flight_max);
 	set(plan, "sink.in_flight_per_destination_max", "%" PRId64, plan->theme == THEME_ISOLATION ? 16 : of_one);
 	draw_sizes(plan, chance);
 	draw_tiers(plan, chance);
@@ -183,6 +185,7 @@ void plan_draw(struct plan *plan, uint64_t seed)
 	chance_init(&chance, seed, "clocks", 0);
 	draw_clocks(plan, &chance);
 	draw_stores(plan);
+	plan_draw_journals(plan);
 	plan_draw_load(plan);
 	plan_draw_faults(plan);
 }

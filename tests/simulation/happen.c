@@ -59,7 +59,7 @@ static void come_back(struct world *world)
 			continue;
 		}
 		set_available(world, world->away[i].topic, world->away[i].partition, 1);
-		world->disturbed_ms = world->now_ms;
+		promise_back(world, world->away[i].topic, world->away[i].partition);
 	}
 	world->away_count = kept;
 }
@@ -72,6 +72,39 @@ static void change_store(struct world *world, const struct fault *fault)
 	store->mode_until_ms = fault->at_ms + fault->for_ms;
 }
 
+/* With all who run on it, and what was not on its disk. */
+static void crash_host(struct world *world, const struct fault *fault)
+{
+	struct host *host = &world->hosts[fault->target];
+	for (size_t i = 0; i < world->machines_count; i++) {
+		if (world->machines[i].host != host)
+			continue;
+		world->machines[i].down_ms = fault->for_ms;
+		machine_kill(&world->machines[i]);
+	}
+	disk_crash(world, host);
+	keep_crashed(world, host);
+}
+
+static void break_disk(struct world *world, const struct fault *fault)
+{
+	struct host *host = &world->hosts[fault->target];
+	if (fault->kind == FAULT_DISK_FULL)
+		host->files.create_fails = EVPIPE_EFULL;
+	else
+		host->files.sync_fails = EVPIPE_EIO;
+	if (fault->at_ms + fault->for_ms > host->broken_until_ms)
+		host->broken_until_ms = fault->at_ms + fault->for_ms;
+	keep_broken(world, host);
+}
+
+static void mend_disks(struct world *world)
+{
+	for (size_t i = 0; i < APPS_MAX; i++)
+		if (world->hosts[i].broken_until_ms <= world->now_ms)
+			world->hosts[i].files.create_fails = world->hosts[i].files.sync_fails = EVPIPE_OK;
+}
+
 static void happen(struct world *world, const struct fault *fault)
 {
 	static const char *const groups[] = {GROUP, GROUP "-retry"};
@@ -81,7 +114,6 @@ static void happen(struct world *world, const struct fault *fault)
 		change_store(world, fault);
 		return;
 	}
-	world->disturbed_ms = world->now_ms;
 	switch (fault->kind) {
 	case FAULT_KILL_APP:
 		machine += world->plan->workers;
@@ -108,6 +140,13 @@ static void happen(struct world *world, const struct fault *fault)
 	case FAULT_BROKER_AWAY:
 		go_away(world, fault, TOPICS_MAX);
 		break;
+	case FAULT_CRASH_HOST:
+		crash_host(world, fault);
+		break;
+	case FAULT_DISK_FULL:
+	case FAULT_DISK_FAILS:
+		break_disk(world, fault);
+		break;
 	case FAULT_CLOCK:
 		machine->skew_ms = fault->amount;
 		world->clocks_are_off = 1;
@@ -121,7 +160,6 @@ static void happen(struct world *world, const struct fault *fault)
 static void heal(struct world *world)
 {
 	world->is_healed = 1;
-	world->disturbed_ms = world->now_ms;
 	trace_note(&world->trace, TRACE_HEALED, "world", 0, 0, 0, 0);
 	evpipe_testbroker_clear_faults(world->broker);
 	for (size_t i = 0; i < world->machines_count; i++) {
@@ -137,6 +175,7 @@ void faults_happen(struct world *world)
 	const struct plan *plan = world->plan;
 
 	come_back(world);
+	mend_disks(world);
 	for (uint32_t i = 0; i < plan->destinations; i++)
 		if (world->stores[i].mode != FAULT_KINDS && world->stores[i].mode_until_ms <= world->now_ms)
 			world->stores[i].mode = FAULT_KINDS;

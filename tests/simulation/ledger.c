@@ -5,9 +5,6 @@
 
 #include <inttypes.h>
 
-/* More than so many events in a worker, and what is due may have to queue. */
-#define BUSY_EVENTS 100
-
 static void check_app(struct machine *machine)
 {
 	struct world *world = machine->world;
@@ -45,8 +42,9 @@ static void check_worker(struct machine *machine)
 		           machine->acked[TOPIC_DEAD]);
 	if (stats.memory > (uint64_t)world->plan->memory_max)
 		world_fail(world, 'h', "%s holds %" PRIu64 " bytes and may hold %" PRId64, machine->name, stats.memory, world->plan->memory_max);
-	if (stats.in_flight > BUSY_EVENTS)
-		machine->busy_ms = world->now_ms;
+	/* Half of it is for what is fetched ahead, an eighth for bodies. */
+	if (stats.memory >= (uint64_t)world->plan->memory_max / 8 * 3)
+		machine->full_ms = world->now_ms;
 }
 
 void ledger_check(struct machine *machine)

@@ -1,7 +1,8 @@
 # Whole pipelines from a seed: docs/simulation.md. The core is a copy of the simulator's own, with deliberate bugs to choose from.
 check_LTLIBRARIES += tests/simulation/libsimulated.la
 tests_simulation_libsimulated_la_SOURCES = $(CORE_SOURCES)
-tests_simulation_libsimulated_la_CPPFLAGS = $(AM_CPPFLAGS) -DEVPIPE_SIMULATION
+# Small segments, so that there are many.
+tests_simulation_libsimulated_la_CPPFLAGS = $(AM_CPPFLAGS) -DEVPIPE_SIMULATION -DEVPIPE__SEGMENT_MIN=16384
 tests_simulation_libsimulated_la_CFLAGS = $(AM_CFLAGS)
 
 check_PROGRAMS += tests/simulation/simulate
@@ -10,10 +11,13 @@ tests_simulation_simulate_SOURCES = \
 	tests/simulation/bugs.c \
 	tests/simulation/campaign.c \
 	tests/simulation/chance.c tests/simulation/chance.h \
+	tests/simulation/disk.c \
 	tests/simulation/draw.c \
 	tests/simulation/draw-faults.c \
+	tests/simulation/draw-journals.c \
 	tests/simulation/draw-load.c \
 	tests/simulation/happen.c \
+	tests/simulation/keeping.c \
 	tests/simulation/ledger.c \
 	tests/simulation/machine.c \
 	tests/simulation/main.c \
@@ -24,8 +28,9 @@ tests_simulation_simulate_SOURCES = \
 	tests/simulation/store.c \
 	tests/simulation/trace.c tests/simulation/trace.h \
 	tests/simulation/wire.c \
-	tests/simulation/world.c tests/simulation/world.h
-tests_simulation_simulate_CPPFLAGS = $(AM_CPPFLAGS) -DEVPIPE_SIMULATION
+	tests/simulation/world.c tests/simulation/world.h \
+	tests/unit/memory-storage.c tests/unit/memory-storage.h
+tests_simulation_simulate_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests -DEVPIPE_SIMULATION
 tests_simulation_simulate_LDADD = libevpipe-testbroker-all.la tests/simulation/libsimulated.la libevpipe-transports.la libevpipe-sinks.la
 
 TESTS += tests/simulation/check.sh

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "settings.h"
+
 /* An application that is closed in an orderly way waits so long for the broker. */
 #define CLOSE_MS 1000
 
@@ -57,6 +59,31 @@ static void on_rejected(void *ctx, const evpipe_event *event, evpipe_err why, co
 		           event_number(event->headers, event->headers_count), text);
 }
 
+/* An application has a journal of its own kind. */
+static void set_journal(struct machine *machine, const struct journal_plan *plan)
+{
+	static const char *const durabilities[] = {"memory", "process", "disk"};
+	struct world            *world = machine->world;
+	char                     text[4][32];
+	evpipe_error             error = {0};
+
+	if (plan->host == HOST_NONE)
+		return;
+	disk_attach(machine, &world->hosts[plan->host]);
+	machine->config->storage = &machine->storage;
+	snprintf(text[0], sizeof text[0], "%s", durabilities[plan->durability]);
+	snprintf(text[1], sizeof text[1], "%" PRId64, plan->size);
+	snprintf(text[2], sizeof text[2], "%" PRId64 "ms", plan->sync_ms);
+	snprintf(text[3], sizeof text[3], "%" PRId64, plan->spool_size);
+	if (evpipe_config_set(machine->config, "journal.durability", text[0], &error) ||
+	    evpipe_config_set(machine->config, "journal.size", text[1], &error) ||
+	    evpipe_config_set(machine->config, "journal.sync_interval", text[2], &error) ||
+	    evpipe_config_set(machine->config, "journal.spool_size", text[3], &error)) {
+		fprintf(stderr, "simulate: seed %" PRIu64 ": %s\n", world->plan->seed, error.text);
+		exit(70);
+	}
+}
+
 void machine_init(struct world *world, uint32_t number, const evpipe_config *config)
 {
 	struct machine *machine = &world->machines[number];
@@ -81,34 +108,14 @@ void machine_init(struct world *world, uint32_t number, const evpipe_config *con
 	    evpipe_config_use_transport(machine->config, &wire_ops, machine, NULL) != EVPIPE_OK)
 		exit(70);
 	evpipe_config_on_rejected(machine->config, on_rejected, machine);
+	chance_init(&machine->fate, world->plan->seed, "fate", number);
+	if (!machine->is_app)
+		evpipe_config_on_log(machine->config, promise_log, machine);
+	else
+		set_journal(machine, &world->plan->journals[number - world->plan->workers]);
 }
 
 /* ---- coming and going ---- */
-
-void machine_start(struct machine *machine)
-{
-	struct world *world = machine->world;
-	evpipe_error  error = {0};
-	evpipe_err    err;
-
-	trace_note(&world->trace, TRACE_STARTED, machine->name, 0, 0, 0, 0);
-	machine->is_dead = 0;
-	machine->operations_left = 0;
-	machine->due_ms = world->now_ms;
-	machine->taken = 0;
-	memset(machine->acked, 0, sizeof machine->acked);
-	machine->alone_count = 0;
-	world->disturbed_ms = world->now_ms;
-	if (machine->is_app)
-		err = evpipe_producer_new(&machine->producer, machine->config, &error);
-	else
-		err = evpipe_worker_new(&machine->worker, machine->config, evpipe_testbroker_sink(world->broker), &error);
-	if (err) {
-		fprintf(stderr, "simulate: seed %" PRIu64 ": %s\n", world->plan->seed, error.text);
-		exit(70);
-	}
-	machine->state = MACHINE_UP;
-}
 
 /* What is left of it, whether it ended by itself or not. */
 static void take_down(struct machine *machine, int64_t start_ms)
@@ -122,7 +129,79 @@ static void take_down(struct machine *machine, int64_t start_ms)
 	machine->state = MACHINE_DOWN;
 	machine->is_dead = 0;
 	machine->start_ms = start_ms;
-	world->disturbed_ms = world->now_ms;
+}
+
+static evpipe_err start_app(struct machine *machine, evpipe_error *error)
+{
+	struct world *world = machine->world;
+	evpipe_stats  stats = EVPIPE_STATS_INIT;
+
+	/* What recovers may die of it. */
+	if (machine->host && !world->is_healed && chance_of(&machine->fate, 100))
+		machine->operations_left = (uint32_t)chance_scaled(&machine->fate, 1, 40);
+	world->running = machine;
+	evpipe_err err = evpipe_producer_new(&machine->producer, machine->config, error);
+	world->running = NULL;
+	if (err || machine->is_dead || !machine->host)
+		return err;
+	evpipe_producer_stats(machine->producer, &stats);
+	trace_note(&world->trace, TRACE_ADOPTED, machine->name, (int64_t)stats.recovered, 0, 0, 0);
+	world->result->recovered += stats.recovered;
+	keep_started(machine);
+	return EVPIPE_OK;
+}
+
+void machine_start(struct machine *machine)
+{
+	struct world *world = machine->world;
+	evpipe_error  error = {0};
+	evpipe_err    err;
+
+	trace_note(&world->trace, TRACE_STARTED, machine->name, 0, 0, 0, 0);
+	machine->is_dead = 0;
+	machine->operations_left = 0;
+	machine->due_ms = world->now_ms;
+	machine->taken = 0;
+	memset(machine->acked, 0, sizeof machine->acked);
+	machine->alone_count = machine->answers_count = 0;
+	memset(machine->free_ms, 0, sizeof machine->free_ms);
+	machine->state = MACHINE_UP;
+	if (machine->is_app)
+		err = start_app(machine, &error);
+	else
+		err = evpipe_worker_new(&machine->worker, machine->config, evpipe_testbroker_sink(world->broker), &error);
+	if (machine->is_dead) {
+		machine_kill(machine);
+		return;
+	}
+	if (err && machine->host && machine->host->files.create_fails) {
+		/* There is no room for its ring. */
+		trace_note(&world->trace, TRACE_STOPPED, machine->name, 0, 0, 0, 0);
+		take_down(machine, machine->host->broken_until_ms);
+		return;
+	}
+	if (err) {
+		fprintf(stderr, "simulate: seed %" PRIu64 ": %s\n", world->plan->seed, error.text);
+		exit(70);
+	}
+}
+
+static void die(struct machine *machine)
+{
+	if (machine->is_dead)
+		return;
+	machine->is_dead = 1;
+	if (machine->host)
+		disk_die(machine);
+}
+
+int machine_operates(struct machine *machine)
+{
+	if (machine->is_dead)
+		return 0;
+	if (machine->world->running == machine && machine->operations_left && --machine->operations_left == 0)
+		die(machine);
+	return !machine->is_dead;
 }
 
 void machine_kill(struct machine *machine)
@@ -130,11 +209,11 @@ void machine_kill(struct machine *machine)
 	struct world *world = machine->world;
 	if (machine->state == MACHINE_DOWN)
 		return;
-	machine->is_dead = 1;
+	die(machine);
 	trace_note(&world->trace, TRACE_KILLED, machine->name, 0, 0, 0, 0);
 	wire_cut(machine);
 	if (machine->is_app)
-		account_app_died(machine);
+		keep_died(machine, 1);
 	take_down(machine, world->now_ms + machine->down_ms);
 }
 
@@ -146,9 +225,13 @@ static void close_app(struct machine *machine, int64_t start_ms)
 	world->running = machine;
 	evpipe_producer_close(machine->producer, CLOSE_MS, &left);
 	world->running = NULL;
+	if (machine->is_dead) {
+		machine_kill(machine);
+		return;
+	}
 	trace_note(&world->trace, TRACE_STOPPED, machine->name, (int64_t)left, 0, 0, 0);
 	wire_cut(machine);
-	account_app_died(machine);
+	keep_died(machine, 0);
 	if (world->result->died - died > left)
 		world_fail(world, 'a', "%s closed and said that %" PRIu64 " events are left, but %" PRIu64 " are", machine->name, left,
 		           world->result->died - died);
@@ -177,6 +260,9 @@ void machine_release(struct machine *machine)
 	free(machine->sends);
 	free(machine->holdings);
 	free(machine->alone);
+	free(machine->answers);
+	free(machine->opened);
+	free(machine->locks);
 }
 
 /* ---- one step ---- */
@@ -270,7 +356,6 @@ static evpipe_err append(struct world *world, const struct emission *emission, c
 
 static evpipe_err emit(struct machine *machine, const struct emission *emission, uint32_t number)
 {
-	static const char payload[64 * 1024];
 	struct texts      texts;
 	evpipe_event      event = EVPIPE_EVENT_INIT;
 	evpipe_header     header = {NUMBER_HEADER, &texts.number, sizeof texts.number};
@@ -282,11 +367,19 @@ static evpipe_err emit(struct machine *machine, const struct emission *emission,
 	event.id = emission->has_id ? texts.id : NULL;
 	event.key = emission->key ? texts.key : NULL;
 	event.key_len = emission->key ? strlen(texts.key) : 0;
-	event.data = payload;
+	event.data = event_payload(machine->world, number);
 	event.data_len = emission->size;
 	event.headers = &header;
 	event.headers_count = 1;
 	return evpipe_emit(machine->producer, &event);
+}
+
+uint32_t machine_try_emit(struct machine *machine)
+{
+	size_t                 at = machine->next_emission;
+	const struct emission *emission = find_emission(machine, &at);
+	int                    is_event = emission && emission->kind == EMISSION_EVENT;
+	return is_event && emit(machine, emission, (uint32_t)at) == EVPIPE_OK ? (uint32_t)at : NOBODY;
 }
 
 /* Whatever is due; what is refused is tried again the next time, and what follows waits for it. */
@@ -302,7 +395,7 @@ void machine_emit(struct machine *machine)
 			return;
 		}
 		trace_note(&world->trace, TRACE_EMITTED, machine->name, number, emission->destination, emission->size, 0);
-		account_accepted(world, number);
+		account_accepted(machine, number);
 		machine->next_emission++;
 	}
 }

@@ -32,6 +32,14 @@ struct store_plan {
 	unsigned poison_permille;
 };
 
+/* Where an application keeps what it has emitted. Those of one host share a directory, and a disk. */
+struct journal_plan {
+	enum durability { DURABILITY_MEMORY, DURABILITY_PROCESS, DURABILITY_DISK } durability;
+	uint32_t host; /* HOST_NONE: it has no directory */
+	int64_t  size, sync_ms, spool_size;
+};
+#define HOST_NONE UINT32_MAX
+
 struct emission {
 	enum { EMISSION_EVENT, EMISSION_FOREIGN, EMISSION_TOMBSTONE } kind; /* the last two by another program */
 	int64_t  at_ms;
@@ -71,6 +79,9 @@ enum fault_kind {
 	FAULT_STORE_TAKES_AND_CLOSES, /* amount: permille of the batch that was stored */
 	FAULT_STORE_PARTIAL,   /* amount: permille of events to come again */
 	FAULT_STORE_SHRINKS,   /* amount: bytes, a hidden limit */
+	FAULT_CRASH_HOST,      /* target: host; all of its applications are away for_ms */
+	FAULT_DISK_FULL,       /* target: host; for_ms */
+	FAULT_DISK_FAILS,      /* target: host; syncs do, for_ms */
 	FAULT_KINDS
 };
 
@@ -97,6 +108,8 @@ struct plan {
 	int64_t        delays_ms[DELAYS_MAX];
 	char           tier_topics[DELAYS_MAX][64];
 	int64_t        linger_ms, open_max_ms, memory_max;
+	int64_t        quick_delay_ms; /* at most, between quick retries */
+	unsigned       in_flight_max;
 	uint32_t       event_max;
 	int            is_ordered, skips_tombstones;
 	int            is_eager;
@@ -104,7 +117,8 @@ struct plan {
 	size_t         queue_max;
 	int64_t        skew_ms[WORKERS_MAX + APPS_MAX]; /* how far each machine's clock is off at the start */
 
-	struct store_plan stores[DESTINATIONS_MAX];
+	struct store_plan   stores[DESTINATIONS_MAX];
+	struct journal_plan journals[APPS_MAX]; /* by application */
 
 	struct emission *emissions; /* in the order of time */
 	size_t           emissions_count;
@@ -123,6 +137,10 @@ void plan_release(struct plan *plan);
 /* Within plan_draw. */
 void plan_draw_faults(struct plan *plan);
 void plan_draw_load(struct plan *plan);
+void plan_draw_journals(struct plan *plan);
+/* What befalls journals, into `faults`, which has room for JOURNAL_FAULTS_MAX. Returns how many. */
+#define JOURNAL_FAULTS_MAX 16
+size_t plan_draw_journal_faults(const struct plan *plan, struct fault *faults);
 
 const char *fault_name(enum fault_kind kind);
 /* It is a data store's. */

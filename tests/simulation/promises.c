@@ -11,8 +11,6 @@
 
 /* How late a retry may be, beyond the linger. */
 #define LATE_MS 1000
-/* For so long after anything but a data store went wrong, lateness has its reasons. */
-#define SETTLE_MS 15000
 
 /* ---- (e) retries ---- */
 
@@ -59,29 +57,59 @@ static int64_t sent_ms(const struct event *event, int64_t queued_ms)
 	return at_ms;
 }
 
-void promise_taken(struct machine *machine, uint32_t number, const evpipe_record *record, uint32_t topic)
+static int64_t later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+void promise_back(struct world *world, uint32_t topic, uint32_t partition)
+{
+	for (uint32_t t = 0; t < TOPICS_MAX; t++)
+		for (uint32_t p = 0; p < world->plan->partitions; p++)
+			if (topic == TOPICS_MAX || (t == topic && p == partition))
+				world->partitions[t][p].back_ms = world->now_ms;
+}
+
+void promise_taken(struct machine *machine, uint32_t number, const evpipe_record *record, struct holding *holding)
 {
 	struct world *world = machine->world;
 	struct event *event = &world->events[number];
 
-	int64_t delay_ms = world->plan->delays_ms[topic - 1], queued_ms = envelope_number(record, " queued=");
+	int64_t delay_ms = world->plan->delays_ms[holding->topic - 1], queued_ms = envelope_number(record, " queued=");
 	int64_t at_ms = sent_ms(event, queued_ms), passed_ms = machine_wall_ms(machine) - queued_ms;
 	event->waits_at = at_ms < 0 ? NOBODY : machine->number;
-	event->due_ms = at_ms + delay_ms;
+	event->due_ms = event->latest_ms = at_ms + delay_ms;
 	/* Where the reader's clock is ahead it cannot know better; nobody waits longer than it takes. */
 	int64_t by_reader_ms = world->now_ms + (passed_ms <= 0 ? delay_ms : passed_ms >= delay_ms ? 0 : delay_ms - passed_ms);
 	if (by_reader_ms < event->due_ms)
 		event->due_ms = by_reader_ms;
+	/* Where it is behind, it waits for longer; but not for a record that it could have had in time. */
+	if (world->clocks_are_off)
+		event->latest_ms = later(event->latest_ms, by_reader_ms);
+	event->held_ms = later(later(holding->assigned_ms, holding->head_ms),
+	                       later(world->partitions[holding->topic][holding->partition].back_ms, machine->full_ms));
+	holding->head_ms = later(holding->head_ms, event->latest_ms);
 }
 
-/* Nothing has been wrong with anybody who has to do with it since it was due. */
-static int must_be_in_time(const struct machine *machine, uint32_t number)
+/*
+ * None is posted later than a linger and a second after it was due; or after the last thing that held it up, which
+ * excuses it until then and no longer.
+ */
+static void check_lateness(const struct machine *machine, uint32_t number)
 {
-	const struct world *world = machine->world;
+	struct world       *world = machine->world;
 	const struct event *event = &world->events[number];
-	const struct store *store = &world->stores[world->plan->emissions[number].destination];
-	return !world->clocks_are_off && event->due_ms > world->disturbed_ms + SETTLE_MS && event->due_ms > store->quiet_from_ms &&
-	       store->mode == FAULT_KINDS && machine->busy_ms < event->due_ms - LATE_MS;
+	int64_t from_ms = later(event->held_ms, later(machine->free_ms[world->plan->emissions[number].destination], machine->pool_ms));
+
+	if (machine->state != MACHINE_UP)
+		return;
+	from_ms = later(from_ms, event->latest_ms);
+	int64_t slack_ms = world->plan->linger_ms + LATE_MS;
+	world->result->lateness_checked++;
+	world->result->excused += world->now_ms > event->latest_ms + slack_ms;
+	if (world->now_ms > from_ms + slack_ms)
+		world_fail(world, 'e', "%s posts event %" PRIu32 " %" PRId64 " ms after its time, and %" PRId64 " ms after what held it up",
+		           machine->name, number, world->now_ms - event->latest_ms, world->now_ms - from_ms);
 }
 
 void promise_leaves_tier(struct machine *machine, uint32_t number, int is_posted)
@@ -99,12 +127,43 @@ void promise_leaves_tier(struct machine *machine, uint32_t number, int is_posted
 	if (world->now_ms < event->due_ms)
 		world_fail(world, 'e', "%s %s event %" PRIu32 " %" PRId64 " ms before its time", machine->name,
 		           is_posted ? "posts" : "hands on", number, event->due_ms - world->now_ms);
-	if (!is_posted || !must_be_in_time(machine, number))
-		return;
-	world->result->lateness_checked++;
-	if (world->now_ms > event->due_ms + world->plan->linger_ms + LATE_MS)
-		world_fail(world, 'e', "%s posts event %" PRIu32 " %" PRId64 " ms after its time", machine->name, number,
-		           world->now_ms - event->due_ms);
+	if (is_posted)
+		check_lateness(machine, number);
+}
+
+/* "event=destination destination=d7 state=open for_ms=500 ..." */
+void promise_log(void *ctx, evpipe_log_level level, const char *line)
+{
+	struct machine *machine = ctx;
+	unsigned        destination;
+	const char     *for_ms = strstr(line, " for_ms=");
+	(void)level;
+	if (for_ms && sscanf(line, "event=destination destination=d%u ", &destination) == 1 && destination < DESTINATIONS_MAX)
+		machine->free_ms[destination] =
+			later(machine->free_ms[destination], machine->world->now_ms + strtoll(for_ms + strlen(" for_ms="), NULL, 10));
+}
+
+/* A post is out, and what its answer will ask for. */
+static void note_post(struct machine *machine, uint32_t destination, const evpipe_testbroker_fate *fate)
+{
+	const struct plan *plan = machine->world->plan;
+	int64_t            answered_ms = machine->world->now_ms + fate->delay_ms, first_ms = answered_ms;
+	size_t             kept = 0;
+
+	for (size_t i = 0; i < machine->answers_count; i++)
+		if (machine->answers[i] > machine->world->now_ms) {
+			first_ms = machine->answers[i] < first_ms ? machine->answers[i] : first_ms;
+			machine->answers[kept++] = machine->answers[i];
+		}
+	machine->answers_count = kept;
+	grow(&machine->answers, machine->answers_count, &machine->answers_capacity, sizeof *machine->answers);
+	machine->answers[machine->answers_count++] = answered_ms;
+	if (machine->answers_count >= plan->in_flight_max)
+		machine->pool_ms = first_ms;
+	/* A tenth on top of what it asks for; quick retries wait, and keep their lane. */
+	int64_t wait_ms = later(fate->leave_alone_ms + fate->leave_alone_ms / 10,
+	                        fate->verdict == EVPIPE_VERDICT_DELIVERED ? 0 : plan->quick_delay_ms);
+	machine->free_ms[destination] = later(machine->free_ms[destination], answered_ms + wait_ms);
 }
 
 /* ---- (f) Retry-After ---- */
@@ -199,6 +258,7 @@ void promise_answer(struct machine *machine, uint32_t destination, const evpipe_
 	struct store *store = &world->stores[destination];
 	int64_t       answered_ms = world->now_ms + fate->delay_ms, longest_ms = world->plan->open_max_ms;
 
+	note_post(machine, destination, fate);
 	if (fate->leave_alone_ms > 0) {
 		grow(&machine->alone, machine->alone_count, &machine->alone_capacity, sizeof *machine->alone);
 		machine->alone[machine->alone_count++] = (struct alone){
@@ -222,7 +282,7 @@ void promise_answer(struct machine *machine, uint32_t destination, const evpipe_
 
 static int is_over(const struct event *event)
 {
-	return event->delivered || event->state == EVENT_DIED;
+	return event->delivered || event->state != EVENT_ACCEPTED;
 }
 
 /*
@@ -231,7 +291,7 @@ static int is_over(const struct event *event)
  */
 static int is_out_of_turn(const struct event *event, const struct event *other)
 {
-	return event->is_retried || event->is_doubtful || event->is_put_back ||
+	return event->is_retried || event->is_doubtful || event->is_put_back || event->is_adrift ||
 	       (!event->seen[0] && event->first_sent && event->first_sent < other->first_sent);
 }
 

@@ -22,8 +22,8 @@ struct run_result {
 	char     check;  /* which one failed; 0: none */
 	char     text[400];
 	uint64_t hash;   /* of the trace */
-	uint64_t events, faults, delivered, dead, died, doubled, posts, steps;
-	uint64_t times_checked, lateness_checked, orders_checked;
+	uint64_t events, faults, delivered, dead, died, recovered, doubled, posts, steps;
+	uint64_t times_checked, lateness_checked, excused, orders_checked;
 	int64_t  virtual_ms;
 	int64_t  others_p99_ms; /* delay of events to all destinations but the first */
 	int64_t  others_slack_ms; /* one linger and one post */

@@ -8,6 +8,9 @@
 /* What is posted by a process that has just died never leaves it. */
 #define NEVER_MS 3600000
 
+/* Of posts to one that throttles and has been sent poison, so that batches are bisected while others have to wait. */
+#define THROTTLED_PERMILLE 700
+
 void store_init(struct world *world, uint32_t destination)
 {
 	struct store *store = &world->stores[destination];
@@ -67,7 +70,7 @@ static void refuse_poison(const struct world *world, uint32_t destination, const
 }
 
 /* True if what is wrong with it decides. */
-static int misbehave(struct store *store, const evpipe_batch *batch, evpipe_testbroker_fate *fate)
+static int misbehave(struct store *store, const struct store_plan *plan, const evpipe_batch *batch, evpipe_testbroker_fate *fate)
 {
 	switch (store->mode) {
 	case FAULT_STORE_FLAKY:
@@ -82,6 +85,8 @@ static int misbehave(struct store *store, const evpipe_batch *batch, evpipe_test
 		fate->delay_ms += store->amount;
 		return 0;
 	case FAULT_STORE_THROTTLES:
+		if (plan->poison_permille && !chance_of(&store->chance, THROTTLED_PERMILLE))
+			return 0;
 		answer(fate, EVPIPE_VERDICT_RETRY, 429);
 		fate->overloaded = 1;
 		fate->leave_alone_ms = store->amount;
@@ -110,7 +115,7 @@ static void decide(struct world *world, uint32_t destination, const evpipe_batch
 	const struct store_plan *plan = &world->plan->stores[destination];
 
 	fate->delay_ms = plan->latency_ms + chance_between(&store->chance, 0, plan->jitter_ms);
-	if (misbehave(store, batch, fate))
+	if (misbehave(store, plan, batch, fate))
 		return;
 	if (is_too_large(world, destination, batch))
 		answer(fate, EVPIPE_VERDICT_TOO_LARGE, 413);

@@ -29,6 +29,8 @@ static const char *const lines[] = {
 	[TRACE_FAULT] = "fault #1: #n, of #3, #4",
 	[TRACE_HEALED] = "from now on nothing goes wrong",
 	[TRACE_OVER] = "is over: #1 delivered, #2 dead-lettered, #3 died with their application",
+	[TRACE_TORN] = "is dying in the middle of emitting event #1",
+	[TRACE_ADOPTED] = "has adopted journals with #1 events",
 };
 
 static const char *const verdicts[] = {

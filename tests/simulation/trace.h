@@ -26,7 +26,9 @@ enum trace_kind {
 	TRACE_KILLED,
 	TRACE_FAULT,       /* which, kind, target, amount */
 	TRACE_HEALED,
-	TRACE_OVER         /* delivered, dead, died */
+	TRACE_OVER,        /* delivered, dead, died */
+	TRACE_TORN,        /* event */
+	TRACE_ADOPTED      /* events */
 };
 
 struct trace {

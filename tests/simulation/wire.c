@@ -15,11 +15,7 @@ static const evpipe_transport_ops *broker(void)
 /* True if the machine lives to see it. */
 static int may_operate(struct machine *machine)
 {
-	if (machine->is_dead || !machine->inner)
-		return 0;
-	if (machine->world->running == machine && machine->operations_left && --machine->operations_left == 0)
-		machine->is_dead = 1;
-	return !machine->is_dead;
+	return machine->inner && machine_operates(machine);
 }
 
 static uint32_t topic_number(const struct world *world, const char *name)
@@ -67,6 +63,10 @@ void wire_cut(struct machine *machine)
 		broker()->free(machine->inner);
 	machine->inner = NULL;
 	end_holdings(machine, 0);
+	/* Of those on their way nobody knows, and who finds them in the journal sends them again. */
+	for (size_t i = 0; machine->host && i < machine->sends_capacity; i++)
+		if (machine->sends[i].number != NOBODY)
+			machine->world->events[machine->sends[i].number].excuses++;
 	machine->holdings_count = 0;
 	free(machine->holdings);
 	machine->holdings = NULL;
@@ -95,6 +95,7 @@ static void double_sends(struct machine *machine)
 		memcpy(sends, machine->sends, from * sizeof *sends);
 	free(machine->sends);
 	for (size_t i = to; i-- > from;) {
+		sends[i].number = NOBODY;
 		sends[i].next_free = machine->sends_free;
 		machine->sends_free = (uint32_t)i;
 	}
@@ -139,6 +140,7 @@ static void on_sent(struct machine *machine, evpipe_transport_event *event)
 	struct send *send = &machine->sends[event->token];
 	trace_note(&machine->world->trace, TRACE_REPORTED, machine->name, send->number, send->topic, event->outcome, 0);
 	account_reported(machine, send->number, send->topic, event->outcome);
+	send->number = NOBODY;
 	send->next_free = machine->sends_free;
 	machine->sends_free = (uint32_t)event->token;
 	event->token = send->token;
@@ -180,7 +182,8 @@ static void on_assigned(struct machine *machine, const evpipe_transport_event *e
 	*holding = (struct holding){.state = HOLDING_OWNED,
 	                            .topic = topic_number(machine->world, event->topic),
 	                            .partition = (uint32_t)event->partition,
-	                            .epoch = event->assignment.epoch};
+	                            .epoch = event->assignment.epoch,
+	                            .assigned_ms = machine->world->now_ms};
 	trace_note(&machine->world->trace, TRACE_ASSIGNED, machine->name, 0, holding->topic, holding->partition, 0);
 	account_assigned(machine, holding);
 }

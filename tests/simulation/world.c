@@ -71,6 +71,22 @@ static void open_broker(struct world *world)
 	world->start_wall_ms = evpipe_testbroker_now_ms(world->broker);
 }
 
+/* Each event's are a piece of the same bytes. */
+#define PAYLOADS_SIZE (128 * 1024)
+
+static unsigned char *make_payloads(void)
+{
+	unsigned char *payloads = get_memory(1, PAYLOADS_SIZE);
+	for (size_t i = 0; i < PAYLOADS_SIZE; i++)
+		payloads[i] = (unsigned char)(i * 2654435761u >> 13);
+	return payloads;
+}
+
+const void *event_payload(const struct world *world, uint32_t number)
+{
+	return world->payloads + number * 7919 % (PAYLOADS_SIZE / 2);
+}
+
 static void world_open(struct world *world, const struct plan *plan, const struct run_options *options, struct run_result *result)
 {
 	*world = (struct world){.plan = plan, .options = options, .result = result, .trace.to = options->trace};
@@ -86,6 +102,12 @@ static void world_open(struct world *world, const struct plan *plan, const struc
 	for (int i = 0; i < TOPICS_MAX; i++)
 		world->partitions[i] = get_memory(plan->partitions, sizeof *world->partitions[i]);
 	world->topic_scanned = get_memory(plan->partitions, sizeof *world->topic_scanned);
+	world->payloads = make_payloads();
+	for (uint32_t i = 0; i < APPS_MAX; i++) {
+		struct host *host = &world->hosts[i];
+		host->storage = memory_storage(&host->files);
+		chance_init(&host->chance, plan->seed, "host", i);
+	}
 	chance_init(&world->turns, plan->seed, "turns", options->variant);
 	for (uint32_t i = 0; i < plan->destinations; i++)
 		store_init(world, i);
@@ -115,6 +137,9 @@ static void world_close(struct world *world)
 			free(world->partitions[i][p].records);
 		free(world->partitions[i]);
 	}
+	for (size_t i = 0; i < APPS_MAX; i++)
+		memory_storage_release(&world->hosts[i].files);
+	free(world->payloads);
 	free(world->topic_scanned);
 	free(world->events);
 	free(world->group_first);

@@ -1,9 +1,22 @@
 #include "memory-storage.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A test has gone wrong, not what it tests. */
+static void must(int holds, const char *what)
+{
+	if (holds)
+		return;
+	fprintf(stderr, "memory-storage: %s\n", what);
+	abort();
+}
+
 static void *new_memory(size_t size)
 {
 	void *memory = NULL;
-	assert_int_equal(posix_memalign(&memory, 64, size), 0);
+	must(posix_memalign(&memory, 64, size) == 0, "out of memory");
 	memset(memory, 0, size);
 	return memory;
 }
@@ -29,14 +42,26 @@ static evpipe_err list(void *self, int (*visit)(void *ctx, const char *name), vo
 
 static evpipe_err lock_it(void *self, const char *name, void **lock, evpipe_error *error)
 {
-	(void)self, (void)name, (void)error;
-	*lock = self;
+	struct memory_storage *storage = self;
+	char                  *place = NULL;
+	(void)error;
+	for (int i = 0; i < LOCKS_MAX; i++) {
+		if (strcmp(storage->locks[i], name) == 0)
+			return EVPIPE_EAGAIN;
+		if (!*storage->locks[i])
+			place = storage->locks[i];
+	}
+	must(place != NULL, "too many locks");
+	snprintf(place, sizeof storage->locks[0], "%s", name);
+	*lock = place;
 	return EVPIPE_OK;
 }
 
 static void unlock_it(void *self, void *lock)
 {
-	(void)self, (void)lock;
+	(void)self;
+	if (lock)
+		*(char *)lock = '\0';
 }
 
 static evpipe_err create(void *self, const char *name, size_t size, unsigned flags, evpipe__file *out, evpipe_error *error)
@@ -48,9 +73,9 @@ static evpipe_err create(void *self, const char *name, size_t size, unsigned fla
 			*error = (evpipe_error){storage->create_fails, "no space"};
 		return storage->create_fails;
 	}
-	assert_null(memory_storage_find(storage, name));
+	must(memory_storage_find(storage, name) == NULL, "a file is made twice");
 	struct memory_file *file = memory_storage_find(storage, "");
-	assert_non_null(file);
+	must(file != NULL, "too many files");
 	*file = (struct memory_file){.size = size, .room = size, .memory = new_memory(size), .synced = new_memory(size), .opened = 1};
 	snprintf(file->name, sizeof file->name, "%s", name);
 	*out = (evpipe__file){.memory = file->memory, .size = size};
@@ -62,7 +87,7 @@ static evpipe_err open_it(void *self, const char *name, unsigned flags, evpipe__
 {
 	struct memory_file *file = memory_storage_find(self, name);
 	(void)error;
-	assert_non_null(file);
+	must(file != NULL, "what is opened is not there");
 	*out = (evpipe__file){.memory = file->size ? file->memory : NULL, .size = file->size, .fd = (flags & EVPIPE__FILE_SCRATCH) != 0};
 	if (out->fd) {
 		out->memory = new_memory(file->room);
@@ -78,7 +103,7 @@ static evpipe_err sync_it(void *self, evpipe__file *opened, evpipe_error *error)
 {
 	struct memory_storage *storage = self;
 	struct memory_file    *file = memory_storage_find(self, opened->name);
-	assert_non_null(file);
+	must(file != NULL, "what is synced is not there");
 	if (storage->sync_fails) {
 		if (error)
 			*error = (evpipe_error){storage->sync_fails, "broken"};
@@ -95,21 +120,25 @@ static void free_file(struct memory_file *file)
 	*file = (struct memory_file){0};
 }
 
+static struct memory_file *opened_as(struct memory_storage *self, const void *memory)
+{
+	for (int i = 0; i < FILES_MAX; i++)
+		if (self->files[i].memory == memory)
+			return &self->files[i];
+	return NULL;
+}
+
 /* As a file does, it lives on for who has it open. */
 static void close_it(void *self, evpipe__file *opened)
 {
-	struct memory_storage *storage = self;
+	struct memory_file *file;
 	if (!opened->memory)
 		return;
-	if (opened->fd) {
+	file = opened->fd ? NULL : opened_as(self, opened->memory);
+	if (!file)
 		free(opened->memory);
-	} else {
-		for (int i = 0; i < FILES_MAX; i++) {
-			struct memory_file *file = &storage->files[i];
-			if (file->memory == opened->memory && --file->opened == 0 && *file->name == '-')
-				free_file(file);
-		}
-	}
+	else if (--file->opened == 0 && *file->name == '-')
+		free_file(file);
 	opened->memory = NULL;
 }
 
@@ -129,7 +158,7 @@ static void rename_it(void *self, const char *from, const char *to)
 {
 	struct memory_storage *storage = self;
 	struct memory_file    *file = memory_storage_find(self, from);
-	assert_non_null(file);
+	must(file != NULL, "what is renamed is not there");
 	storage->renamed++;
 	snprintf(file->name, sizeof file->name, "%s", to);
 }
@@ -150,6 +179,7 @@ evpipe__storage memory_storage(struct memory_storage *self)
 
 void memory_storage_kill(struct memory_storage *self)
 {
+	memset(self->locks, 0, sizeof self->locks);
 	for (int i = 0; i < FILES_MAX; i++) {
 		struct memory_file *file = &self->files[i];
 		file->opened = 0;
@@ -158,12 +188,27 @@ void memory_storage_kill(struct memory_storage *self)
 	}
 }
 
-void memory_storage_crash(struct memory_storage *self, uint64_t (*random)(void *ctx), void *ctx)
+void *memory_storage_part(struct memory_storage *self, void *memory)
+{
+	struct memory_file *file = opened_as(self, memory);
+	if (!file)
+		return NULL;
+	if (--file->opened == 0 && *file->name == '-') {
+		file->memory = NULL;
+		free_file(file);
+		return NULL;
+	}
+	file->memory = new_memory(file->room);
+	memcpy(file->memory, memory, file->room);
+	return file->memory;
+}
+
+void memory_storage_crash(struct memory_storage *self, int keeps_rings, uint64_t (*random)(void *ctx), void *ctx)
 {
 	memory_storage_kill(self);
 	for (int i = 0; i < FILES_MAX; i++) {
 		struct memory_file *file = &self->files[i];
-		if (strstr(file->name, ".ring")) {
+		if (!keeps_rings && strstr(file->name, ".ring")) {
 			free_file(file);
 			continue;
 		}

@@ -229,67 +229,6 @@ static void test_isolation__a_tiny_budget_holds_as_well(void **state)
 	assert_within_budget("1MiB", 1 << 18, 1 << 20);
 }
 
-/*
- * One that takes a post a minute, and more of its events than fit: the others' go on, also long after, when nothing has
- * been taken for minutes.
- */
-static void test_isolation__a_hoard_makes_room_for_others(void **state)
-{
-	/* One post at a time: what else there is of it waits here, and fills the worker. */
-	static const char *const settings[] = {"topic.partitions", "1", "worker.memory_max", "8MiB", "event.max", "64KiB",
-	                                       "sink.in_flight_per_destination_max", "1", "retry.delays", "5m, 1h", NULL};
-	struct world             world;
-	evpipe_testbroker_answer answer = EVPIPE_TESTBROKER_ANSWER_INIT;
-	char                     data[1000], id[32];
-	(void)state;
-	memset(data, '1', sizeof data);
-	world_open(&world, 9, settings);
-	world_add_worker(&world);
-	answer.destination = "hoarder";
-	answer.delay_ms = 60000;
-	evpipe_testbroker_answer_with(world.broker, &answer, NULL);
-	world_emit(&world, "well", "k");
-	world_pass(&world, 1000);
-	for (int i = 0; i < 20000; i++) {
-		snprintf(id, sizeof id, "hoarder-%d", i);
-		world_emit_data(&world, "hoarder", id, id, data, sizeof data);
-	}
-	for (int i = 0; i < 20; i++)
-		world_emit(&world, "well", "k");
-	world_pass(&world, 15 * 60000);
-	uint64_t well = 0;
-	for (size_t i = 0; i < evpipe_testbroker_delivery_count(world.broker); i++)
-		well += strcmp(evpipe_testbroker_delivery_at(world.broker, i)->destination, "well") == 0;
-	assert_int_equal(well, 21);
-	assert_true(world_stats(&world).parked > 0);
-	assert_true(world_stats(&world).memory_max <= 8 << 20);
-	world_close(&world);
-}
-
-/* More than the pool can post for minutes, of all destinations alike: nobody is at fault, and nothing leaves its order for a tier. */
-static void test_isolation__a_backlog_of_all_parks_nothing(void **state)
-{
-	static const char *const settings[] = {"topic.partitions", "4", "worker.memory_max", "8MiB", "event.max", "64KiB",
-	                                       "sink.in_flight_max", "4", "sink.in_flight_per_destination_max", "4", "batch.events_max", "10", NULL};
-	struct world             world;
-	char                     destination[16], data[500], id[32];
-	(void)state;
-	memset(data, '1', sizeof data);
-	world_open(&world, 10, settings);
-	evpipe_testbroker_set_sink_delay(world.broker, 20);
-	world_add_worker(&world);
-	world_emit(&world, "quiet", "k");
-	world_pass(&world, 1000);
-	for (int i = 0; i < 40000; i++) {
-		snprintf(destination, sizeof destination, "org-%d", i % 5);
-		snprintf(id, sizeof id, "%d", i);
-		world_emit_data(&world, destination, id, id, data, sizeof data);
-	}
-	world_pass_until_delivered(&world, 40001, 300000);
-	assert_int_equal(world_stats(&world).parked, 0);
-	world_close(&world);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -302,8 +241,6 @@ int main(void)
 		cmocka_unit_test(test_isolation__a_small_pool_serves_all),
 		cmocka_unit_test(test_isolation__memory_stays_within_the_budget),
 		cmocka_unit_test(test_isolation__a_tiny_budget_holds_as_well),
-		cmocka_unit_test(test_isolation__a_hoard_makes_room_for_others),
-		cmocka_unit_test(test_isolation__a_backlog_of_all_parks_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

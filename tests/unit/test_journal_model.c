@@ -2,6 +2,8 @@
  * A journal with its spool against a plain list of events, in random histories with deaths of the process and of the
  * machine; and what damage does to a segment.
  */
+#include "test.h"
+
 #include "memory-storage.h"
 
 #include "area.h"
@@ -247,6 +249,24 @@ static void recover(struct history *history, int machine_died)
 		assert_true(!*history->files.files[i].name || strstr(history->files.files[i].name, ".damaged"));
 }
 
+/* Somebody adopts it, syncs, and dies with the machine: nothing is lost by that. */
+static void adopt_and_crash(struct history *history)
+{
+	struct evpipe__adopted_list list = STAILQ_HEAD_INITIALIZER(list);
+	int                         met = 0;
+
+	history->files.create_fails = history->files.sync_fails = EVPIPE_OK;
+	assert_int_equal(evpipe__recovery_adopt(&list, &history->storage, 0, count_met, &met, NULL), EVPIPE_OK);
+	evpipe__adopted *adopted = STAILQ_FIRST(&list);
+	assert_non_null(adopted);
+	assert_int_equal(evpipe__journal_copy(adopted->journal, NULL), EVPIPE_OK);
+	assert_int_equal(evpipe__spool_sync(evpipe__journal_spool(adopted->journal), NULL), EVPIPE_OK);
+	evpipe__adopted_free(adopted, 0);
+	memory_storage_crash(&history->files, 0, draw, history);
+	for (int i = 0; i < history->count; i++)
+		history->events[i].is_safe = history->events[i].state != DONE;
+}
+
 /* What the process had in its own memory goes with it. */
 static void die(struct history *history)
 {
@@ -292,9 +312,13 @@ static void run_history(uint64_t seed)
 	int machine_died = history.has_spool && draw(&history) % 2;
 	die(&history);
 	if (machine_died)
-		memory_storage_crash(&history.files, draw, &history);
+		memory_storage_crash(&history.files, 0, draw, &history);
 	else
 		memory_storage_kill(&history.files);
+	if (!machine_died && history.has_spool && draw(&history) % 2) {
+		adopt_and_crash(&history);
+		machine_died = 1;
+	}
 	recover(&history, machine_died);
 	memory_storage_release(&history.files);
 }

@@ -106,6 +106,28 @@ static void test_order__holds_while_the_number_of_lanes_changes(void **state)
 	world_close(&world);
 }
 
+/* Also where it is bytes that limit a post, to far fewer events than batch.events_max. */
+static void test_order__a_backlog_of_large_events_gets_lanes_as_well(void **state)
+{
+	static const char *const settings[] = {"topic.partitions", "8", "batch.bytes_max", "512", "batch.events_max", "500", NULL};
+	struct world             world;
+	char                     data[500], id[32], key[16];
+	(void)state;
+	memset(data, '1', sizeof data);
+	world_open(&world, 15, settings);
+	evpipe_testbroker_set_sink_delay(world.broker, 100);
+	world_add_worker(&world);
+	for (int i = 0; i < 300; i++) {
+		snprintf(id, sizeof id, "ACME-%d", i);
+		snprintf(key, sizeof key, "%d", i % KEYS);
+		world_emit_data(&world, "ACME", key, id, data, sizeof data);
+	}
+	world_pass_until_delivered(&world, 300, 10000);
+	assert_in_order(&world);
+	assert_in_range(most_in_flight(&world), 8, 16);
+	world_close(&world);
+}
+
 /* Halves of a batch go one after another, before anything behind it. */
 static void test_order__holds_through_halving_and_bisection(void **state)
 {
@@ -212,6 +234,7 @@ int main(void)
 		cmocka_unit_test(test_order__keys_stay_in_order_with_many_posts_in_flight),
 		cmocka_unit_test(test_order__none_takes_them_as_they_come),
 		cmocka_unit_test(test_order__holds_while_the_number_of_lanes_changes),
+		cmocka_unit_test(test_order__a_backlog_of_large_events_gets_lanes_as_well),
 		cmocka_unit_test(test_order__holds_through_halving_and_bisection),
 		cmocka_unit_test(test_order__holds_when_partitions_move),
 	};

@@ -312,6 +312,38 @@ static void test_recovery__a_disk_journal_counts_what_is_in_ring_and_segment_onc
 	assert_int_equal(count_files("", 0, NULL, 0), 0);
 }
 
+/* Killed before the first sync, and whoever adopted it soon after it: by then the ring is needed no more. */
+static void test_recovery__what_is_adopted_of_a_disk_journal_is_written_to_the_disk(void **state)
+{
+	struct world world;
+	(void)state;
+	kill_after("disk", NULL, 50, 100, 0);
+	assert_int_equal(count_files(".segment", 0, NULL, 0), 0);
+	kill_after("memory", NULL, 0, 0, 500);
+	assert_int_equal(count_files(".ring", 1, NULL, 0), 1);
+	open_on(&world, "memory", NULL);
+	assert_int_equal(world_producer_stats(&world).recovered, 100);
+	world_pass(&world, 1000);
+	assert_on_topic(&world, 50, 150);
+	world_close(&world);
+	assert_int_equal(count_files("", 0, NULL, 0), 0);
+}
+
+static void test_recovery__closing_writes_what_is_adopted_of_a_disk_journal(void **state)
+{
+	struct world world;
+	(void)state;
+	kill_after("disk", NULL, 50, 100, 0);
+	open_on(&world, "memory", NULL);
+	evpipe_testbroker_set_available(world.broker, NULL, -1, 0);
+	world_close(&world);
+	assert_int_equal(count_files(".ring", 1, NULL, 0), 1);
+	open_on(&world, "memory", NULL);
+	world_pass(&world, 1000);
+	assert_on_topic(&world, 50, 150);
+	world_close(&world);
+}
+
 static const char *const spool[] = {"journal.spool_size", "64MiB", NULL};
 
 /* Far more than the ring holds, in payloads of 10,000 bytes. */
@@ -537,6 +569,8 @@ int main(void)
 		IN_DIRECTORY(test_recovery__does_not_believe_a_ring_from_before_the_machine_was_restarted),
 		IN_DIRECTORY(test_recovery__a_disk_journal_survives_the_loss_of_its_ring),
 		IN_DIRECTORY(test_recovery__a_disk_journal_counts_what_is_in_ring_and_segment_once),
+		IN_DIRECTORY(test_recovery__what_is_adopted_of_a_disk_journal_is_written_to_the_disk),
+		IN_DIRECTORY(test_recovery__closing_writes_what_is_adopted_of_a_disk_journal),
 		IN_DIRECTORY(test_recovery__the_spool_takes_what_the_ring_has_no_room_for),
 		IN_DIRECTORY(test_recovery__the_spool_lasts_over_restarts),
 		IN_DIRECTORY(test_recovery__a_full_spool_refuses_at_once),

@@ -71,6 +71,68 @@ static void test_verdicts__bisection_gets_on_whatever_the_refusals_ask_for(void 
 	world_close(&world);
 }
 
+/* A data store that takes some posts a minute, answers the others with 429 until the next one, and has no use for ACME-137. */
+struct quota {
+	const struct world *world;
+	int64_t             from_ms;
+	int                 taken, refused;
+};
+
+static int answer_within_quota(void *ctx, const evpipe_batch *batch, evpipe_testbroker_fate *fate)
+{
+	struct quota *quota = ctx;
+	int64_t       now_ms = evpipe_testbroker_now_ms(quota->world->broker);
+
+	if (now_ms >= quota->from_ms + 60000) {
+		quota->from_ms = now_ms;
+		quota->taken = 0;
+	}
+	if (quota->taken++ >= 5) {
+		fate->verdict = EVPIPE_VERDICT_RETRY;
+		fate->status = 429;
+		fate->overloaded = 1;
+		fate->leave_alone_ms = quota->from_ms + 60000 - now_ms;
+		return 1;
+	}
+	for (size_t i = 0; i < batch->count; i++)
+		if (strcmp(batch->events[i]->id, "ACME-137") == 0) {
+			fate->verdict = EVPIPE_VERDICT_PERMANENT;
+			fate->status = 400;
+			quota->refused++;
+		}
+	return 1;
+}
+
+/*
+ * Halves that have to wait are parked, and put together again when they come back, with what came meanwhile. It gets on
+ * nevertheless, with what was delivered of them left out, and few of the others climb the whole ladder with the poisoned one.
+ */
+static void test_verdicts__bisection_comes_to_an_end_while_the_destination_throttles(void **state)
+{
+	struct world world;
+	struct quota quota = {.world = &world};
+	char         key[16];
+	(void)state;
+	world_open(&world, 12, settings);
+	evpipe_testbroker_set_store(world.broker, answer_within_quota, &quota);
+	world_add_worker(&world);
+	for (int i = 0; i < 500; i++) {
+		snprintf(key, sizeof key, "%d", i % 50);
+		world_emit(&world, "ACME", key);
+	}
+	for (int i = 0; i < 600; i++) {
+		world_emit(&world, "ACME", NULL);
+		world_pass(&world, 10000);
+	}
+	world_pass(&world, 12 * 3600000);
+	assert_int_equal(evpipe_testbroker_delivered(world.broker, "ACME", "ACME-137"), 0);
+	assert_int_equal(evpipe_testbroker_delivery_count(world.broker) + evpipe_testbroker_count(world.broker, "evpipe.events.dead"),
+	                 world.emitted);
+	assert_true(evpipe_testbroker_count(world.broker, "evpipe.events.dead") <= 20);
+	assert_in_range(quota.refused, 1, 30);
+	world_close(&world);
+}
+
 static void test_verdicts__a_wholly_bad_batch_does_not_cost_a_post_an_event(void **state)
 {
 	struct world world;
@@ -266,6 +328,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_verdicts__one_poisoned_event_is_found_and_the_rest_delivered),
 		cmocka_unit_test(test_verdicts__bisection_gets_on_whatever_the_refusals_ask_for),
+		cmocka_unit_test(test_verdicts__bisection_comes_to_an_end_while_the_destination_throttles),
 		cmocka_unit_test(test_verdicts__a_wholly_bad_batch_does_not_cost_a_post_an_event),
 		cmocka_unit_test(test_verdicts__too_large_a_body_is_halved_and_the_limit_remembered),
 		cmocka_unit_test(test_verdicts__an_event_too_large_alone_is_a_dead_letter),
