@@ -1,11 +1,13 @@
 /*
  * evpipe recover: send what applications that died have left in a journal's directory, or look at it.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "options.h"
 
@@ -177,6 +179,9 @@ static int recover(struct recovery *recovery, evpipe_config *config)
 	uint64_t     left = 0;
 	evpipe_err   err = EVPIPE_OK;
 
+	/* A producer would make it. */
+	if (access(recovery->dir, F_OK) != 0)
+		return fail(EX_IOERR, "%s cannot be opened: %s", recovery->dir, strerror(errno));
 	if (!recovery->rejected)
 		err = evpipe_journal_inspect(recovery->dir, on_journal, recovery->events ? on_event : NULL, recovery, &error);
 	if (!err && !recovery->dry_run)
