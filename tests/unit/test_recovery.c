@@ -11,6 +11,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "platform.h"
+#include "record.h"
+#include "rejects.h"
+
 static char directory[64];
 
 static int make_directory(void **state)
@@ -575,6 +579,38 @@ static void let_files_be_large(int large)
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
+/* Checksums are no secret: the file may be anybody's. */
+static void test_recovery__a_reason_that_does_not_end_is_none(void **state)
+{
+	evpipe__identity identity = {.nonce = 0xaa, .key = 1};
+	evpipe__storage  storage;
+	evpipe__rejects  rejects;
+	evpipe_error     error;
+	evpipe_event     event = EVPIPE_EVENT_INIT;
+	struct seen      seen = {.remove = 1};
+	(void)state;
+	event.destination = "ACME";
+	event.id = "one";
+	event.data = "22222222";
+	event.data_len = 8;
+	assert_int_equal(evpipe__directory_new(&storage, directory, 0, &error), EVPIPE_OK);
+	evpipe__rejects_init(&rejects, &storage, &identity, 1024);
+	assert_int_equal(evpipe__rejects_add(&rejects, &event, "too late", &error), EVPIPE_OK);
+	struct evpipe__record *record = evpipe__area_at(&rejects.area, 0);
+	char                  *reason = (char *)record;
+	while (memcmp(reason, "too late", sizeof "too late") != 0)
+		assert_true(++reason < (char *)record + rejects.end);
+	reason[strlen("too late")] = '!';
+	evpipe__area_publish_checked(&rejects.area, record, 0, rejects.end);
+	evpipe__rejects_release(&rejects);
+	storage.ops->free(storage.self);
+	assert_int_equal(evpipe_journal_rejected(directory, see, &seen, &error), EVPIPE_OK);
+	assert_int_equal(seen.count, 1);
+	assert_string_equal(seen.reason, "");
+	assert_string_equal(seen.id, "one");
+	assert_int_equal(count_files("", 0, NULL, 0), 0);
+}
+
 static void test_recovery__trouble_with_the_disk_does_not_hide_what_keeps_events_from_being_sent(void **state)
 {
 	struct world world;
@@ -658,6 +694,7 @@ int main(void)
 		IN_DIRECTORY(test_recovery__keeps_what_the_broker_rejects_with_the_reason),
 		IN_DIRECTORY(test_recovery__a_child_of_fork_leaves_its_parents_journal_alone),
 		IN_DIRECTORY(test_recovery__too_little_space_is_an_error_at_the_start),
+		IN_DIRECTORY(test_recovery__a_reason_that_does_not_end_is_none),
 		IN_DIRECTORY(test_recovery__trouble_with_the_disk_does_not_hide_what_keeps_events_from_being_sent),
 		IN_DIRECTORY(test_recovery__trouble_with_the_disk_is_told_when_it_begins_and_ends),
 	};
