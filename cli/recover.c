@@ -199,15 +199,15 @@ static int recover(struct recovery *recovery, evpipe_config *config)
 	report(recovery, left);
 	if (left) {
 		evpipe_producer_error(recovery->producer, &error);
-		return fail(EX_TEMPFAIL, "%" PRIu64 " events are left in %s: %s", left, recovery->dir,
+		return fail(EX_TEMPFAIL, "%" PRIu64 " %s left in %s: %s", left, left == 1 ? "event is" : "events are", recovery->dir,
 		            error.code ? error.text : "the broker has not acknowledged them in time; see --timeout");
 	}
 	if (err)
 		return exit_code_of(err);
 	uint64_t rejected = stats_of(recovery).rejected;
 	if (rejected)
-		return fail(EX_DATAERR, "the broker has rejected %" PRIu64 " events, which are kept: see evpipe recover --rejected --dry-run %s",
-		            rejected, recovery->dir);
+		return fail(EX_DATAERR, "the broker has rejected %" PRIu64 " %s kept: see evpipe recover --rejected --dry-run %s", rejected,
+		            rejected == 1 ? "event, which is" : "events, which are", recovery->dir);
 	return recovery->refused || recovery->damaged ? EX_DATAERR : EX_OK;
 }
 
