@@ -48,7 +48,8 @@ evpipe_err evpipe__rejects_add(evpipe__rejects *rejects, const evpipe_event *eve
 	evpipe_event  with_reason = *event;
 	size_t        lengths[4];
 
-	memcpy(headers, event->headers, event->headers_count * sizeof *headers);
+	if (event->headers_count)
+		memcpy(headers, event->headers, event->headers_count * sizeof *headers);
 	headers[event->headers_count] = (evpipe_header){EVPIPE__REJECTS_HEADER, reason, strlen(reason) + 1};
 	with_reason.headers = headers;
 	with_reason.headers_count++;
