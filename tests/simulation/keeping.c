@@ -77,7 +77,7 @@ void keep_died(struct machine *machine, int was_killed)
 		if (journal_of_event(world, i)->durability == DURABILITY_MEMORY && !event->is_on_topic) {
 			event->state = EVENT_DIED;
 			world->result->died++;
-		} else if (event->safe_ms > world->now_ms) {
+		} else if (event->safe_ms >= world->now_ms) {
 			/* Closing writes what there is, if it can. */
 			int is_written = !was_killed && machine->host && machine->host->broken_until_ms <= world->now_ms;
 			event->safe_ms = is_written ? world->now_ms : INT64_MAX;
@@ -109,7 +109,7 @@ void keep_broken(struct world *world, const struct host *host)
 {
 	for (size_t i = 0; i < world->events_count; i++) {
 		struct event *event = &world->events[i];
-		if (is_here(world, i, (uint32_t)(host - world->hosts)) && event->safe_ms > world->now_ms &&
+		if (is_here(world, i, (uint32_t)(host - world->hosts)) && event->safe_ms >= world->now_ms &&
 		    event->safe_ms != INT64_MAX)
 			event->safe_ms = synced_ms(&world->machines[event->holder]);
 	}
