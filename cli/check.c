@@ -10,7 +10,7 @@ static const char help[] =
 	"Look for problems of a configuration, all of them at once, with file and line.\n\n"
 	"  evpipe check -c evpipe.ini\n"
 	"  evpipe check -c evpipe.ini --set batch.linger=1s --show\n"
-	"  evpipe check -c /etc/evpipe.ini && systemctl reload evpipe\n\n"
+	"  evpipe check -c /etc/evpipe.ini && systemctl restart evpipe\n\n"
 	"Usage: evpipe check [OPTIONS]\n\n"
 	"Nothing is opened or connected to. Exit code 78 if there is a problem.\n\n"
 	"  --show    print all properties, what is a default in comments; secrets are hidden\n";

@@ -52,7 +52,7 @@ static void explain_left(evpipe_producer *producer, uint64_t left)
 	char         number[GROUPED_MAX];
 	evpipe_error error = {0};
 	evpipe_producer_error(producer, &error);
-	complain("%s events are left undelivered: %s", grouped(number, left),
+	complain("%s %s left undelivered: %s", grouped(number, left), left == 1 ? "event is" : "events are",
 	         error.code && *error.text ? error.text
 	                                   : "the broker has not acknowledged them in time; see --timeout");
 }

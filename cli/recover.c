@@ -1,11 +1,13 @@
 /*
  * evpipe recover: send what applications that died have left in a journal's directory, or look at it.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "options.h"
 
@@ -177,6 +179,9 @@ static int recover(struct recovery *recovery, evpipe_config *config)
 	uint64_t     left = 0;
 	evpipe_err   err = EVPIPE_OK;
 
+	/* A producer would make it. */
+	if (access(recovery->dir, F_OK) != 0)
+		return fail(EX_IOERR, "%s cannot be opened: %s", recovery->dir, strerror(errno));
 	if (!recovery->rejected)
 		err = evpipe_journal_inspect(recovery->dir, on_journal, recovery->events ? on_event : NULL, recovery, &error);
 	if (!err && !recovery->dry_run)
@@ -194,15 +199,15 @@ static int recover(struct recovery *recovery, evpipe_config *config)
 	report(recovery, left);
 	if (left) {
 		evpipe_producer_error(recovery->producer, &error);
-		return fail(EX_TEMPFAIL, "%" PRIu64 " events are left in %s: %s", left, recovery->dir,
+		return fail(EX_TEMPFAIL, "%" PRIu64 " %s left in %s: %s", left, left == 1 ? "event is" : "events are", recovery->dir,
 		            error.code ? error.text : "the broker has not acknowledged them in time; see --timeout");
 	}
 	if (err)
 		return exit_code_of(err);
 	uint64_t rejected = stats_of(recovery).rejected;
 	if (rejected)
-		return fail(EX_DATAERR, "the broker has rejected %" PRIu64 " events, which are kept: see evpipe recover --rejected --dry-run %s",
-		            rejected, recovery->dir);
+		return fail(EX_DATAERR, "the broker has rejected %" PRIu64 " %s kept: see evpipe recover --rejected --dry-run %s", rejected,
+		            rejected == 1 ? "event, which is" : "events, which are", recovery->dir);
 	return recovery->refused || recovery->damaged ? EX_DATAERR : EX_OK;
 }
 

@@ -176,13 +176,14 @@ static uint64_t watch(const struct serving *serving, struct runner *runner, int 
 
 static int conclude(struct runner *runner, evpipe_err err, uint64_t before)
 {
-	char number[GROUPED_MAX], trouble[EVPIPE_ERROR_TEXT_MAX];
+	char     number[GROUPED_MAX], trouble[EVPIPE_ERROR_TEXT_MAX];
+	uint64_t left = relinquished(runner) - before;
 
 	if (!err)
 		return EX_OK;
 	if (err == EVPIPE_ETIMEOUT)
-		return fail(EX_TEMPFAIL, "%s events are left unsettled; other workers, or the next start, deliver them",
-		            grouped(number, relinquished(runner) - before));
+		return fail(EX_TEMPFAIL, "%s %s left unsettled; other workers, or the next start, deliver %s", grouped(number, left),
+		            left == 1 ? "event is" : "events are", left == 1 ? "it" : "them");
 	runner_trouble(runner, trouble, sizeof trouble);
 	return fail(exit_code_of(err), "%s", *trouble ? trouble : evpipe_strerror(err));
 }

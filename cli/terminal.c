@@ -154,6 +154,7 @@ int exit_code_of(evpipe_err err)
 		{EVPIPE_EUNAVAILABLE, EX_UNAVAILABLE},
 		{EVPIPE_ETIMEOUT, EX_TEMPFAIL},
 		{EVPIPE_EIO, EX_IOERR},
+		{EVPIPE_EFULL, EX_IOERR},
 	};
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
 		if (table[i].err == err)

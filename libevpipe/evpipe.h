@@ -228,7 +228,7 @@ typedef enum evpipe_reason {
 	EVPIPE_REASON_REJECTED,  /* the destination refuses this event for good (400, 409, 422) */
 	EVPIPE_REASON_EXHAUSTED, /* every retry tier was tried */
 	EVPIPE_REASON_EXPIRED,   /* older than retry.age_max without having been delivered */
-	EVPIPE_REASON_TOO_LARGE, /* alone larger than the destination takes */
+	EVPIPE_REASON_TOO_LARGE, /* alone larger than the destination takes, or than the broker takes on a retry topic */
 	EVPIPE_REASON_FORMAT,    /* the payload does not fit the body format */
 	EVPIPE_REASON_FOREIGN,   /* the record is not ours, and names no destination */
 	EVPIPE_REASON_TOMBSTONE, /* the record has no payload (topic.tombstones) */
@@ -284,7 +284,9 @@ typedef struct evpipe_producer evpipe_producer;
 
 /*
  * Opens the journal and the transport and starts the pump, one thread. Also while the broker is away: events wait in
- * the journal. ECONFIG, ENOMEM, ENOTSUP (the URL names a transport that this build lacks), EIO.
+ * the journal. With a journal.dir, reads what dead processes have left there (docs/journal.md says how long that takes).
+ * ECONFIG, ENOMEM, ENOTSUP (the URL names a transport that this build lacks), EIO, EFULL (journal.dir has too little
+ * space).
  */
 EVPIPE_EXPORT evpipe_err evpipe_producer_new(evpipe_producer **out, const evpipe_config *config, evpipe_error *error);
 
@@ -319,8 +321,8 @@ EVPIPE_EXPORT evpipe_err evpipe_producer_step(evpipe_producer *producer);
 EVPIPE_EXPORT void evpipe_producer_stats(evpipe_producer *producer, evpipe_stats *stats);
 
 /*
- * What keeps the pump from sending, or the last event's rejection, as of its last round; code 0 if nothing does. Any
- * thread. EFORKED in a child of fork.
+ * What keeps the pump from sending, or the last event's rejection, as of its last round; if there is neither, what keeps
+ * a journal from its disk; code 0 if nothing does. Any thread. EFORKED in a child of fork.
  */
 EVPIPE_EXPORT void evpipe_producer_error(evpipe_producer *producer, evpipe_error *error);
 
@@ -358,7 +360,11 @@ typedef struct evpipe_journal_info {
 typedef int (*evpipe_journal_fn)(void *ctx, const evpipe_journal_info *info);
 typedef int (*evpipe_journal_event_fn)(void *ctx, const evpipe_journal_info *info, const evpipe_event *event);
 
-/* Look, and change nothing. Either function may be NULL. EIO names the directory; ENOMEM. */
+/*
+ * Look, and change nothing. Either function may be NULL. Meanwhile the dead journals are locked, which takes a directory that
+ * may be written to: a producer that starts then takes them for alive, and leaves them to the next one. EINVAL: no
+ * directory is named. EIO names it; ENOMEM.
+ */
 EVPIPE_EXPORT evpipe_err evpipe_journal_inspect(const char *dir, evpipe_journal_fn on_journal, evpipe_journal_event_fn on_event,
                                                 void *ctx, evpipe_error *error);
 

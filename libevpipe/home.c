@@ -114,16 +114,16 @@ static evpipe_err make_journal(evpipe__home *home, const evpipe_config *config, 
 
 static evpipe_err open_directory(evpipe__home *home, const evpipe_config *config, evpipe_error *error)
 {
-	const char *dir = evpipe_config_text(config, NULL, "journal.dir");
-	char        quoted[256];
-	evpipe_err  err;
+	const char  *dir = evpipe_config_text(config, NULL, "journal.dir");
+	char         quoted[256];
+	evpipe_error why;
 
 	if (config->storage) {
 		home->storage = *config->storage;
 	} else if (dir) {
-		err = evpipe__directory_new(&home->storage, dir, 1, error);
+		evpipe_err err = evpipe__directory_new(&home->storage, dir, 1, &why);
 		if (err)
-			return err;
+			return evpipe__fail(error, err, "journal.dir: %s", why.text);
 		if (number_of(config, "journal.durability") == DURABILITY_PROCESS && !evpipe__directory_is_memory(&home->storage))
 			evpipe__log_line(&home->log, EVPIPE_LOG_WARN, "event=journal_not_in_memory dir=%s text=%s",
 			                 evpipe__log_quote(quoted, sizeof quoted, dir),

@@ -115,7 +115,7 @@ const evpipe__property evpipe__properties[] = {
 	         "machine's, too, but for the last `journal.sync_interval`. The table is in docs/journal.md."},
 	{.name = "journal.dir", .type = EVPIPE__TEXT, .form = evpipe__form_path, .example = "/dev/shm/chatbot",
 	 .text = "The directory for journals that outlive their process and for what the broker rejected; made if it is "
-	         "not there. For `process`, one on tmpfs. Needed by `process` and `disk`; many producers may share one. "
+	         "not there, in one that is. For `process`, one on tmpfs. Needed by `process` and `disk`; many producers may share one. "
 	         "A producer adopts what dead ones have left there, whatever its own durability."},
 	{.name = "journal.size", .type = EVPIPE__BYTES, .min = 4 * KIB, .max = 64 * GIB, .initial = "64MiB",
 	 .example = "512MiB",

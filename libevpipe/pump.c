@@ -40,6 +40,7 @@ struct evpipe__pump {
 	int64_t      resend_at_ms;
 	int64_t      resend_delay_ms;
 	evpipe_error error;
+	evpipe_err   disk_trouble; /* why what is to be on the disk is not; 0: it is */
 
 	/* Written by who steps, read by any thread. */
 	_Atomic uint64_t sent, rejected, resent;
@@ -378,6 +379,32 @@ static int ask_for_topic(evpipe__pump *pump, int64_t now_ms)
 /* ---- the journals ---- */
 
 /*
+ * A disk that is full stays so for a while, and is tried each millisecond: that it begins is told, and that it is over. It
+ * keeps nothing from being sent, so what does is not hidden by it.
+ */
+static void on_disk_trouble(evpipe__pump *pump, evpipe_err err, const char *text)
+{
+	char quoted[256];
+
+	if (!pump->error.code)
+		evpipe__fail(&pump->error, err, "the journal is in memory alone: %s", text);
+	if (err == pump->disk_trouble)
+		return;
+	pump->disk_trouble = err;
+	evpipe__log_line(&pump->setup.log, EVPIPE_LOG_WARN, "event=journal_not_synced text=%s", evpipe__log_quote(quoted, sizeof quoted, text));
+}
+
+static void on_disk_well(evpipe__pump *pump)
+{
+	if (!pump->disk_trouble)
+		return;
+	evpipe__log_line(&pump->setup.log, EVPIPE_LOG_INFO, "event=journal_synced");
+	if (pump->error.code == pump->disk_trouble)
+		pump->error.code = EVPIPE_OK;
+	pump->disk_trouble = EVPIPE_OK;
+}
+
+/*
  * What is not acknowledged by the time of a sync is copied and written, and what goes into a ring that gets full is copied
  * at once. True if there was anything to be written.
  */
@@ -394,13 +421,15 @@ static int keep_on_disk(evpipe__pump *pump, int64_t now_ms)
 		any = evpipe__home_is_unsynced(home);
 		if (any)
 			err = evpipe__home_sync(home, &error);
+		if (any && !err)
+			on_disk_well(pump);
 	} else if (spool && evpipe__journal_is_pressed(home->journal)) {
 		uint64_t copied = spool->copied;
 		err = evpipe__journal_copy(home->journal, &error);
 		any = spool->copied != copied;
 	}
 	if (err)
-		note_error(pump, err, "the journal is in memory alone", error.text);
+		on_disk_trouble(pump, err, error.text);
 	return any;
 }
 

@@ -48,7 +48,8 @@ evpipe_err evpipe__rejects_add(evpipe__rejects *rejects, const evpipe_event *eve
 	evpipe_event  with_reason = *event;
 	size_t        lengths[4];
 
-	memcpy(headers, event->headers, event->headers_count * sizeof *headers);
+	if (event->headers_count)
+		memcpy(headers, event->headers, event->headers_count * sizeof *headers);
 	headers[event->headers_count] = (evpipe_header){EVPIPE__REJECTS_HEADER, reason, strlen(reason) + 1};
 	with_reason.headers = headers;
 	with_reason.headers_count++;
@@ -65,6 +66,13 @@ evpipe_err evpipe__rejects_add(evpipe__rejects *rejects, const evpipe_event *eve
 	return rejects->storage.ops->sync(rejects->storage.self, &rejects->file, error);
 }
 
+/* A text, whoever wrote it. */
+static int is_reason(const evpipe_header *header)
+{
+	const char *text = header->value;
+	return strcmp(header->name, EVPIPE__REJECTS_HEADER) == 0 && header->value_len && text[header->value_len - 1] == '\0';
+}
+
 static int visit_all(const evpipe__area *area, uint64_t end, evpipe__rejected_visit visit, void *ctx)
 {
 	evpipe__journal_entry entry;
@@ -76,7 +84,7 @@ static int visit_all(const evpipe__area *area, uint64_t end, evpipe__rejected_vi
 			continue;
 		evpipe__record_read(record, position, &entry);
 		size_t last = entry.event.headers_count ? entry.event.headers_count - 1 : 0;
-		int    has_reason = entry.event.headers_count && strcmp(entry.headers[last].name, EVPIPE__REJECTS_HEADER) == 0;
+		int    has_reason = entry.event.headers_count && is_reason(&entry.headers[last]);
 		entry.event.headers_count = last;
 		stopped = visit(ctx, &entry.event, has_reason ? entry.headers[last].value : "");
 	}

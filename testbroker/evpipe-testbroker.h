@@ -171,9 +171,10 @@ EVPIPE_EXPORT void evpipe_testbroker_set_queue_max(evpipe_testbroker *broker, si
 
 /*
  * Forget an attached worker or producer as a process that is killed is forgotten: it is not stepped any more, no
- * close, no commit; sends not yet persisted are gone, and so is what its journal holds. Its handle may then only be
- * freed, in virtual time before time goes on: whether its posts in flight had arrived is drawn then. `member` as for
- * expel; producers are counted by the order of opening, those killed or closed left out. EINVAL: there is no such.
+ * close, no commit; sends not yet persisted are gone, and so is what its journal has in memory. (What it has in a
+ * journal.dir the next producer there adopts, after the handle was freed.) The handle may then only be freed, in
+ * virtual time before time goes on: whether its posts in flight had arrived is drawn then. `member` as for expel;
+ * producers are counted by the order of opening, those killed or closed left out. EINVAL: there is no such.
  */
 EVPIPE_EXPORT evpipe_err evpipe_testbroker_kill_member(evpipe_testbroker *broker, const char *group, size_t member);
 EVPIPE_EXPORT evpipe_err evpipe_testbroker_kill_producer(evpipe_testbroker *broker, size_t producer);

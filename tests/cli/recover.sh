@@ -39,10 +39,17 @@ run 0 recover -n --rejected "$tmp/journal"
 says '^0 rejected events found'
 run 74 recover -n "$tmp/nowhere"
 says 'nowhere cannot be opened: No such file'
+# shellcheck disable=SC2086
+run 74 recover $away --rejected "$tmp/nowhere"
+says 'nowhere cannot be opened: No such file'
+[ ! -e "$tmp/nowhere" ] || fail "$tmp/nowhere was made"
 run 64 recover
 says 'say which directory'
 
 # shellcheck disable=SC2086
 run 78 emit $away --set journal.durability=process --destination A "$tmp/events.ndjson"
 says 'it needs a directory: set journal.dir'
+# shellcheck disable=SC2086
+run 74 emit $away --set journal.durability=process --set journal.dir="$tmp/no/where" --destination A "$tmp/events.ndjson"
+says "^evpipe: journal.dir: $tmp/no/where cannot be made: No such file"
 finish

@@ -6,9 +6,14 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "platform.h"
+#include "record.h"
+#include "rejects.h"
 
 static char directory[64];
 
@@ -556,6 +561,117 @@ static void test_recovery__too_little_space_is_an_error_at_the_start(void **stat
 	assert_int_equal(count_files("", 0, NULL, 0), 0);
 }
 
+static void count_lines(void *ctx, evpipe_log_level level, const char *line)
+{
+	int *counts = ctx;
+	(void)level;
+	counts[0] += strstr(line, "event=journal_not_synced") != NULL;
+	counts[1] += strstr(line, "event=journal_synced") != NULL;
+}
+
+/* Segments have 16 MiB, the ring one. */
+static void let_files_be_large(int large)
+{
+	static struct rlimit before;
+	if (!before.rlim_max)
+		assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	struct rlimit limit = {.rlim_cur = large ? before.rlim_cur : 2 << 20, .rlim_max = before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* Checksums are no secret: the file may be anybody's. */
+static void test_recovery__a_reason_that_does_not_end_is_none(void **state)
+{
+	evpipe__identity identity = {.nonce = 0xaa, .key = 1};
+	evpipe__storage  storage;
+	evpipe__rejects  rejects;
+	evpipe_error     error;
+	evpipe_event     event = EVPIPE_EVENT_INIT;
+	struct seen      seen = {.remove = 1};
+	(void)state;
+	event.destination = "ACME";
+	event.id = "one";
+	event.data = "22222222";
+	event.data_len = 8;
+	assert_int_equal(evpipe__directory_new(&storage, directory, 0, &error), EVPIPE_OK);
+	evpipe__rejects_init(&rejects, &storage, &identity, 1024);
+	assert_int_equal(evpipe__rejects_add(&rejects, &event, "too late", &error), EVPIPE_OK);
+	struct evpipe__record *record = evpipe__area_at(&rejects.area, 0);
+	char                  *reason = (char *)record;
+	while (memcmp(reason, "too late", sizeof "too late") != 0)
+		assert_true(++reason < (char *)record + rejects.end);
+	reason[strlen("too late")] = '!';
+	evpipe__area_publish_checked(&rejects.area, record, 0, rejects.end);
+	evpipe__rejects_release(&rejects);
+	storage.ops->free(storage.self);
+	assert_int_equal(evpipe_journal_rejected(directory, see, &seen, &error), EVPIPE_OK);
+	assert_int_equal(seen.count, 1);
+	assert_string_equal(seen.reason, "");
+	assert_string_equal(seen.id, "one");
+	assert_int_equal(count_files("", 0, NULL, 0), 0);
+}
+
+static void test_recovery__trouble_with_the_disk_does_not_hide_what_keeps_events_from_being_sent(void **state)
+{
+	struct world world;
+	evpipe_error error;
+	(void)state;
+	signal(SIGXFSZ, SIG_IGN);
+	open_on(&world, "disk", NULL);
+	let_files_be_large(0);
+	evpipe_testbroker_set_available(world.broker, NULL, -1, 0);
+	world_emit(&world, "ACME", "key");
+	world_pass(&world, 1000);
+	evpipe_producer_error(world.producer, &error);
+	assert_int_equal(error.code, EVPIPE_EUNAVAILABLE);
+	let_files_be_large(1);
+	evpipe_testbroker_set_available(world.broker, NULL, -1, 1);
+	world_pass(&world, 10000);
+	assert_on_topic(&world, 0, 1);
+	world_close(&world);
+	signal(SIGXFSZ, SIG_DFL);
+}
+
+static void test_recovery__trouble_with_the_disk_is_told_when_it_begins_and_ends(void **state)
+{
+	struct world world;
+	evpipe_error error;
+	int          counts[2] = {0, 0};
+	(void)state;
+	signal(SIGXFSZ, SIG_IGN);
+	open_on(&world, "disk", NULL);
+	evpipe_producer_free(world.producer);
+	evpipe_config_on_log(world.config, count_lines, counts);
+	let_files_be_large(0);
+	assert_int_equal(evpipe_producer_new(&world.producer, world.config, &error), EVPIPE_OK);
+	evpipe_testbroker_set_ack_delay(world.broker, 60000);
+	static char data[60000];
+	for (int i = 0; i < 14; i++) { /* the ring is nearly full, which has the disk tried all the time */
+		char id[32];
+		snprintf(id, sizeof id, "ACME-%d", i);
+		world_emit_data(&world, "ACME", "key", id, data, sizeof data);
+	}
+	for (int i = 0; i < 1000; i++)
+		world_pass(&world, 1);
+	assert_int_equal(counts[0], 1);
+	assert_int_equal(counts[1], 0);
+	evpipe_producer_error(world.producer, &error);
+	assert_int_equal(error.code, EVPIPE_EIO);
+	assert_non_null(strstr(error.text, "in memory alone"));
+
+	let_files_be_large(1);
+	world_pass(&world, 500);
+	assert_int_equal(counts[0], 1);
+	assert_int_equal(counts[1], 1);
+	evpipe_producer_error(world.producer, &error);
+	assert_int_equal(error.code, EVPIPE_OK);
+	assert_int_equal(count_files(".segment", 0, NULL, 0), 1);
+	world_pass(&world, 60000);
+	assert_on_topic(&world, 0, 14);
+	world_close(&world);
+	signal(SIGXFSZ, SIG_DFL);
+}
+
 int main(void)
 {
 #define IN_DIRECTORY(test) cmocka_unit_test_setup_teardown(test, make_directory, remove_directory)
@@ -578,6 +694,9 @@ int main(void)
 		IN_DIRECTORY(test_recovery__keeps_what_the_broker_rejects_with_the_reason),
 		IN_DIRECTORY(test_recovery__a_child_of_fork_leaves_its_parents_journal_alone),
 		IN_DIRECTORY(test_recovery__too_little_space_is_an_error_at_the_start),
+		IN_DIRECTORY(test_recovery__a_reason_that_does_not_end_is_none),
+		IN_DIRECTORY(test_recovery__trouble_with_the_disk_does_not_hide_what_keeps_events_from_being_sent),
+		IN_DIRECTORY(test_recovery__trouble_with_the_disk_is_told_when_it_begins_and_ends),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
