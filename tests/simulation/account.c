@@ -175,6 +175,8 @@ static void taken_first(struct machine *machine, const struct holding *holding, 
 	int           kind = holding->topic > 0;
 
 	record->number = number;
+	if (kind == 0 && !event->first_taken)
+		event->first_taken = world->trace.count;
 	if (++event->seen[kind] <= event->sends[kind])
 		return;
 	event->excuses++;

@@ -290,13 +290,13 @@ static int is_over(const struct event *event)
 }
 
 /*
- * Retried, or on its way to the dead letters; or sent before the other one and not on the topic yet, since the send failed:
- * a broker would refuse what comes behind it, the test broker doesn't.
+ * Retried, or on its way to the dead letters; or sent before the other one and behind it on the topic, or not there yet, since
+ * the send failed: a broker would refuse what comes behind it, the test broker doesn't.
  */
 static int is_out_of_turn(const struct event *event, const struct event *other)
 {
 	return event->is_retried || event->is_doubtful || event->is_put_back || event->is_adrift ||
-	       (!event->seen[0] && event->first_sent && event->first_sent < other->first_sent);
+	       (event->first_sent && event->first_sent < other->first_sent && (!event->first_taken || event->first_taken > other->first_taken));
 }
 
 /* It may be meant for a tier, since its destination was not to be posted to, and wait for room in the transport. */

@@ -248,6 +248,18 @@ static int64_t done_by(const struct world *world)
 	return plan->faults_end_ms + 3 * last_ms + wait_ms + plan->linger_ms + work_ms + 120000;
 }
 
+/* Of what faults have doubled each copy has to be posted as well. */
+static int64_t spent_on_copies_ms(const struct world *world)
+{
+	int64_t spent_ms = 0;
+	for (size_t i = 0; i < world->events_count; i++) {
+		const struct store_plan *store = &world->plan->stores[world->plan->emissions[i].destination];
+		if (world->events[i].delivered)
+			spent_ms += (world->events[i].delivered - 1) * (store->latency_ms + store->jitter_ms);
+	}
+	return spent_ms;
+}
+
 static void run(struct world *world)
 {
 	int64_t end_ms = done_by(world), look_ms = 0;
@@ -258,7 +270,7 @@ static void run(struct world *world)
 				return;
 			look_ms = world->now_ms + LOOK_MS;
 		}
-		if (world->now_ms > end_ms) {
+		if (world->now_ms > end_ms && world->now_ms > end_ms + spent_on_copies_ms(world)) {
 			world_fail(world, 'i', "not everything is delivered or dead-lettered %" PRId64 " s after the last fault",
 			           (end_ms - world->plan->faults_end_ms) / 1000);
 			return;

@@ -46,7 +46,7 @@ struct event {
 	uint32_t acked;                 /* sends to tiers and dead letters that were acknowledged */
 	uint32_t settled;               /* distinct records */
 	uint32_t next;                  /* of its key, as accepted */
-	uint64_t first_sent;            /* to the topic, as the how-manieth step of all */
+	uint64_t first_sent, first_taken; /* to the topic, and from it: as the how-manieth step of all */
 	uint8_t  is_on_topic, is_dead, is_skipped; /* as seen in the broker at the end, or when its application died */
 	uint8_t  is_doubtful; /* a send of its application failed, or may have */
 	uint8_t  is_retried;  /* or on its way to the dead letters */
