@@ -170,11 +170,14 @@ static void accept(evpipe__pipeline *pipeline, evpipe__event *event)
 	evpipe__destination_make_room(destination);
 }
 
-/* Keys spread over lanes by other bits than over partitions, or a partition's keys would all meet in one lane. */
-static uint32_t lane_hash(const evpipe__pipeline *pipeline, const evpipe_record *record)
+/*
+ * Keys spread over lanes by other bits than over partitions, or a partition's keys would all meet in one lane; what has no
+ * key goes to one lane after the other, whatever comes for others in between.
+ */
+static uint32_t lane_hash(const evpipe__destination *destination, const evpipe_record *record)
 {
 	if (!record->key)
-		return (uint32_t)pipeline->stats.taken;
+		return destination ? (uint32_t)destination->stats.taken : 0;
 	return (evpipe_murmur2(record->key, record->key_len) * UINT32_C(0x9E3779B1)) >> 16;
 }
 
@@ -182,7 +185,7 @@ static uint32_t lane_hash(const evpipe__pipeline *pipeline, const evpipe_record 
 static evpipe__event *make_event(evpipe__pipeline *pipeline, evpipe__destination *destination, const evpipe_transport_event *polled,
                                  const evpipe__envelope *envelope)
 {
-	uint32_t        hash = lane_hash(pipeline, &polled->record);
+	uint32_t        hash = lane_hash(destination, &polled->record);
 	evpipe__piece **open = destination ? evpipe__lanes_open_piece(destination, hash) : &pipeline->open;
 	evpipe__event  *event;
 
