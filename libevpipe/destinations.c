@@ -304,8 +304,8 @@ void evpipe__destination_leave_alone(evpipe__destination *destination, int64_t m
 static int hoards(evpipe__destination *destination)
 {
 	const evpipe__pipeline *pipeline = destination->pipeline;
-	size_t                  max = pipeline->events_memory_max, used = pipeline->pieces.used - pipeline->leaving;
-	if (destination->held <= (used < max ? max - used : 0))
+
+	if (destination->held <= evpipe__pipeline_room(pipeline))
 		return 0;
 	int64_t now_ms = pipeline->now_ms, oldest_ms = evpipe__lanes_oldest_ms(destination);
 	if (oldest_ms == INT64_MAX)

@@ -328,10 +328,16 @@ uint64_t evpipe__journal_done(evpipe__journal *journal, uint64_t position)
 
 /* ---- the spool ---- */
 
+/* What is before it is in a segment, or needed no more. */
+static uint64_t first_uncopied(const evpipe__journal *journal)
+{
+	uint64_t tail = tail_of_ring(journal);
+	return journal->spool.copied > tail ? journal->spool.copied : tail;
+}
+
 evpipe_err evpipe__journal_copy(evpipe__journal *journal, evpipe_error *error)
 {
-	uint64_t tail = tail_of_ring(journal), size;
-	uint64_t position = journal->spool.copied > tail ? journal->spool.copied : tail;
+	uint64_t   position = first_uncopied(journal), size;
 	evpipe_err err = EVPIPE_OK;
 
 	if (!journal->has_spool || !journal->ring.header)
@@ -347,11 +353,9 @@ evpipe_err evpipe__journal_copy(evpipe__journal *journal, evpipe_error *error)
 
 int evpipe__journal_is_uncopied(const evpipe__journal *journal)
 {
-	uint64_t tail = tail_of_ring(journal);
-
 	if (!journal->has_spool || !journal->spool.identity.is_spooled)
 		return 0;
-	if (journal->ring.header && evpipe__area_published(&journal->ring, journal->spool.copied > tail ? journal->spool.copied : tail))
+	if (journal->ring.header && evpipe__area_published(&journal->ring, first_uncopied(journal)))
 		return 1;
 	return evpipe__spool_is_dirty(&journal->spool);
 }

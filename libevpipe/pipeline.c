@@ -141,10 +141,16 @@ size_t evpipe__pipeline_memory(const evpipe__pipeline *pipeline)
 	return setup->sink_ops->memory ? events + setup->sink_ops->memory(setup->sink) : events;
 }
 
-int evpipe__pipeline_is_starving(const evpipe__pipeline *pipeline)
+size_t evpipe__pipeline_room(const evpipe__pipeline *pipeline)
 {
 	size_t max = pipeline->events_memory_max, used = pipeline->pieces.used - pipeline->leaving;
-	return used >= max - max / 8 && pipeline->has_free_posts && !TAILQ_EMPTY(&pipeline->idle);
+	return used < max ? max - used : 0;
+}
+
+int evpipe__pipeline_is_starving(const evpipe__pipeline *pipeline)
+{
+	return evpipe__pipeline_room(pipeline) <= pipeline->events_memory_max / 8 && pipeline->has_free_posts &&
+	       !TAILQ_EMPTY(&pipeline->idle);
 }
 
 void evpipe__pipeline_fail(evpipe__pipeline *pipeline, evpipe_err err, const char *format, ...)

@@ -209,6 +209,8 @@ int64_t evpipe__pipeline_wall_ms(const evpipe__pipeline *pipeline);
  * not help anybody.)
  */
 int evpipe__pipeline_is_starving(const evpipe__pipeline *pipeline);
+/* Bytes of the budget that are free, or soon will be, since their events are being handed over. */
+size_t evpipe__pipeline_room(const evpipe__pipeline *pipeline);
 /* Bytes of events, of memory that is kept for them, and of the sink: what the worker holds beside the transport. */
 size_t evpipe__pipeline_memory(const evpipe__pipeline *pipeline);
 
