@@ -20,17 +20,6 @@ static void open_world(struct world *world, const char *const settings[])
 	world_pass(world, 1000);
 }
 
-/* Its posts take so long from now on. */
-static uint32_t slow_down(struct world *world, const char *destination, int64_t delay_ms)
-{
-	evpipe_testbroker_answer answer = EVPIPE_TESTBROKER_ANSWER_INIT;
-	uint32_t                 rule;
-	answer.destination = destination;
-	answer.delay_ms = delay_ms;
-	assert_int_equal(evpipe_testbroker_answer_with(world->broker, &answer, &rule), EVPIPE_OK);
-	return rule;
-}
-
 /* Events of 1,000 bytes; key NULL: one for each. */
 static void emit_hoard(struct world *world, int first, int end, const char *key)
 {
@@ -59,7 +48,7 @@ static void assert_others_go_on(const char *in_flight_max, const char *key)
 	const char *const settings[] = {"topic.partitions", "1", "sink.in_flight_per_destination_max", in_flight_max, NULL};
 	struct world      world;
 	open_world(&world, settings);
-	slow_down(&world, "hoarder", 60000);
+	world_slow_down(&world, "hoarder", 60000);
 	emit_hoard(&world, 0, 20000, key);
 	for (int i = 0; i < 20; i++)
 		world_emit(&world, "well", "k");
@@ -97,7 +86,7 @@ static void test_hoards__are_parked_oldest_first(void **state)
 	struct world             world;
 	(void)state;
 	open_world(&world, settings);
-	slow_down(&world, "hoarder", 60000);
+	world_slow_down(&world, "hoarder", 60000);
 	emit_hoard(&world, 0, HOARD, NULL);
 	world_pass(&world, 3000);
 	assert_int_equal(evpipe_testbroker_high(world.broker, TIER, 0), 0);
@@ -120,7 +109,7 @@ static void test_hoards__stay_in_order_while_nothing_can_be_parked(void **state)
 	(void)state;
 	open_world(&world, settings);
 	evpipe_testbroker_set_queue_max(world.broker, 10);
-	slow_down(&world, "hoarder", 500);
+	world_slow_down(&world, "hoarder", 500);
 	evpipe_testbroker_set_available(world.broker, TIER, 0, 0);
 	emit_hoard(&world, 0, 4 * HOARD, "session-1");
 	world_pass(&world, 200000);
@@ -149,7 +138,7 @@ static void test_hoards__leave_as_fast_as_the_transport_takes_them(void **state)
 	(void)state;
 	open_world(&world, settings);
 	evpipe_testbroker_set_queue_max(world.broker, 10);
-	slow_down(&world, "hoarder", 60000);
+	world_slow_down(&world, "hoarder", 60000);
 	emit_hoard(&world, 0, 2 * HOARD, NULL);
 	world_pass(&world, 3000);
 	for (int i = 0; i < 20; i++)

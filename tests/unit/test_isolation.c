@@ -61,10 +61,7 @@ static void make_dead(struct world *world)
 
 static void make_slow(struct world *world)
 {
-	evpipe_testbroker_answer answer = EVPIPE_TESTBROKER_ANSWER_INIT;
-	answer.destination = "busy";
-	answer.delay_ms = 20000;
-	evpipe_testbroker_answer_with(world->broker, &answer, NULL);
+	world_slow_down(world, "busy", 20000);
 	/* Two posts hold all that it may have in flight. */
 	world_set(world, "sink.in_flight_per_destination_max", "2");
 }
@@ -193,16 +190,13 @@ static void assert_within_budget(const char *memory_max, uint64_t least, uint64_
 {
 	static const char *const settings[] = {"topic.partitions", "4", "journal.size", "64MiB", "event.max", "64KiB",
 	                                       "breaker.failures", "1000000", "breaker.failure_percent", "100", NULL};
-	struct world             world;
-	evpipe_testbroker_answer answer = EVPIPE_TESTBROKER_ANSWER_INIT;
-	char                     data[2000], id[32];
+	struct world world;
+	char         data[2000], id[32];
 	memset(data, '1', sizeof data);
 	world_open(&world, 8, settings);
 	world_set(&world, "worker.memory_max", memory_max);
 	world_add_worker(&world);
-	answer.delay_ms = 600000;
-	uint32_t rule;
-	evpipe_testbroker_answer_with(world.broker, &answer, &rule);
+	uint32_t rule = world_slow_down(&world, NULL, 600000);
 	for (int i = 0; i < 20000; i++) {
 		snprintf(id, sizeof id, "ACME-%d", i);
 		world_emit_data(&world, "ACME", id, id, data, sizeof data);

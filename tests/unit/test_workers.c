@@ -108,14 +108,11 @@ static void test_workers__a_killed_one_doubles_no_more_than_what_it_had_not_comm
 /* A slow destination keeps the frontier back, yet what others delivered beyond it is not delivered again. */
 static void test_workers__ranges_beyond_the_frontier_survive_a_kill(void **state)
 {
-	struct world             world;
-	evpipe_testbroker_answer answer = EVPIPE_TESTBROKER_ANSWER_INIT;
+	struct world world;
 	(void)state;
 	world_open(&world, 4, settings);
 	world_add_worker(&world);
-	answer.destination = "org-0";
-	answer.delay_ms = 20000;
-	evpipe_testbroker_answer_with(world.broker, &answer, NULL);
+	world_slow_down(&world, "org-0", 20000);
 	emit_for_many(&world, 700);
 	world_pass(&world, 4000); /* delivered but for org-0, and committed */
 	assert_int_equal(evpipe_testbroker_delivery_count(world.broker), 600);
@@ -136,15 +133,12 @@ static void test_workers__ranges_beyond_the_frontier_survive_a_kill(void **state
 /* A post that takes its time keeps a partition from its next owner for so long and no longer. */
 static void test_workers__a_partition_is_handed_over_in_time(void **state)
 {
-	struct world             world;
-	evpipe_testbroker_answer answer = EVPIPE_TESTBROKER_ANSWER_INIT;
+	struct world world;
 	(void)state;
 	world_open(&world, 6, settings);
 	world_set(&world, "worker.handover_timeout", "8s");
 	world_add_worker(&world);
-	answer.destination = "org-0";
-	answer.delay_ms = 20000;
-	evpipe_testbroker_answer_with(world.broker, &answer, NULL);
+	world_slow_down(&world, "org-0", 20000);
 	emit_for_many(&world, 700);
 	world_pass(&world, 1000);
 	world_add_worker(&world);
@@ -254,15 +248,12 @@ static void test_workers__a_stopped_one_hands_failures_over(void **state)
 
 static void test_workers__one_that_cannot_drain_in_time_says_how_much_is_left(void **state)
 {
-	struct world             world;
-	evpipe_testbroker_answer answer = EVPIPE_TESTBROKER_ANSWER_INIT;
+	struct world world;
 	(void)state;
 	world_open(&world, 8, settings);
 	world_set(&world, "worker.drain_timeout", "5s");
 	world_add_worker(&world);
-	answer.destination = "org-1";
-	answer.delay_ms = 60000;
-	evpipe_testbroker_answer_with(world.broker, &answer, NULL);
+	world_slow_down(&world, "org-1", 60000);
 	emit_for_many(&world, 700);
 	world_pass(&world, 1000);
 	assert_int_equal(stop_and_pass(&world, 4000), EVPIPE_EAGAIN);
@@ -274,13 +265,11 @@ static void test_workers__one_that_cannot_drain_in_time_says_how_much_is_left(vo
 
 static void test_workers__a_second_stop_ends_the_drain(void **state)
 {
-	struct world             world;
-	evpipe_testbroker_answer answer = EVPIPE_TESTBROKER_ANSWER_INIT;
+	struct world world;
 	(void)state;
 	world_open(&world, 9, settings);
 	world_add_worker(&world);
-	answer.delay_ms = 60000;
-	evpipe_testbroker_answer_with(world.broker, &answer, NULL);
+	world_slow_down(&world, NULL, 60000);
 	emit_for_many(&world, 70);
 	world_pass(&world, 1000);
 	assert_int_equal(stop_and_pass(&world, 100), EVPIPE_EAGAIN);

@@ -163,6 +163,16 @@ uint32_t world_answer(struct world *world, const char *destination, evpipe_verdi
 	return rule;
 }
 
+uint32_t world_slow_down(struct world *world, const char *destination, int64_t delay_ms)
+{
+	evpipe_testbroker_answer answer = EVPIPE_TESTBROKER_ANSWER_INIT;
+	uint32_t                 rule = 0;
+	answer.destination = destination;
+	answer.delay_ms = delay_ms;
+	assert_int_equal(evpipe_testbroker_answer_with(world->broker, &answer, &rule), EVPIPE_OK);
+	return rule;
+}
+
 void world_assert_delivered_once(const struct world *world, const char *destination, uint64_t first, uint64_t end)
 {
 	char id[300];

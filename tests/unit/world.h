@@ -50,6 +50,9 @@ evpipe_stats world_producer_stats(const struct world *world);
 /* The rule: destination answers so, from now on (or in that span). */
 uint32_t world_answer(struct world *world, const char *destination, evpipe_verdict verdict, int status);
 
+/* The rule: its posts are delivered, but each takes so long, from now on. */
+uint32_t world_slow_down(struct world *world, const char *destination, int64_t delay_ms);
+
 /* Each event of the destination with these numbers was delivered just once. */
 void world_assert_delivered_once(const struct world *world, const char *destination, uint64_t first, uint64_t end);
 
