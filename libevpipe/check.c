@@ -121,6 +121,23 @@ static void check_retention(struct checking *checking)
 		       text_of(checking, NULL, "retry.age_max"), text_of(checking, NULL, "topic.retention"));
 }
 
+/*
+ * An event that goes from the first tier to the first tier again would have several hand-overs that are not committed;
+ * each rebalance or crash would repeat them all, and each copy would go its own way: they would multiply.
+ */
+static void check_commit(struct checking *checking)
+{
+	int64_t first_ms;
+	char    first[EVPIPE__VALUE_TEXT_MAX];
+
+	evpipe_config_durations(checking->config, "retry.delays", &first_ms, 1);
+	if (number_of(checking, NULL, "commit.interval") > first_ms)
+		report(checking, EVPIPE_ECONFIG, NULL, "commit.interval",
+		       " = %s: a worker's death would multiply events that come from the first of retry.delays (%s) before "
+		       "the commit: make it at most %s, or that delay longer",
+		       text_of(checking, NULL, "commit.interval"), evpipe__duration_text(first_ms, first, sizeof first), first);
+}
+
 static void check_quick(struct checking *checking)
 {
 	if (number_of(checking, NULL, "retry.quick_delay_min") > number_of(checking, NULL, "retry.quick_delay_max"))
@@ -242,6 +259,7 @@ evpipe_err evpipe_config_check(const evpipe_config *config, evpipe_problem_fn on
 	check_journal(&checking);
 	check_room(&checking, "journal.size", EVENTS_IN_JOURNAL);
 	check_room(&checking, "worker.memory_max", EVENTS_IN_MEMORY);
+	check_commit(&checking);
 	check_quick(&checking);
 	check_destination(&checking, NULL);
 	if (!checking.stopped)

@@ -172,8 +172,8 @@ const evpipe__property evpipe__properties[] = {
 
 	{.name = "commit.interval", .type = EVPIPE__DURATION, .min = 10 * MS, .max = MINUTE, .initial = "1s",
 	 .example = "5s",
-	 .text = "How often offsets are committed. A worker that is killed delivers again what it settled since the "
-	         "last time. Others commit every 5 s; a commit is one small request a partition."},
+	 .text = "How often offsets are committed, and at most the first of `retry.delays`. A worker that is killed delivers "
+	         "again what it settled since the last time. Others commit every 5 s; a commit is one small request a partition."},
 
 	{.name = "sink.url", .type = EVPIPE__TEXT, .flags = EVPIPE__PER_DESTINATION, .form = evpipe__form_sink_url,
 	 .example = "https://ingest.example.com/orgs/{destination}/events",
@@ -236,7 +236,7 @@ const evpipe__property evpipe__properties[] = {
 	 .text = "A proxy for posts. None: connections are direct; `http_proxy` and its like in the environment are "
 	         "not looked at."},
 
-	{.name = "retry.delays", .type = EVPIPE__DURATIONS, .min = 1 * MS, .max = 30 * DAY,
+	{.name = "retry.delays", .type = EVPIPE__DURATIONS, .min = 10 * MS, .max = 30 * DAY,
 	 .initial = "5s, 1m, 10m, 1h, 6h", .example = "30s, 5m, 1h",
 	 .text = "How long an event waits after each failed attempt, in a topic for each, before it is posted again; "
 	         "after the last it is dead-lettered with the reason `exhausted`. 1 to 16, ascending. Before you take "

@@ -120,7 +120,7 @@ static void draw_settings(struct plan *plan, struct chance *chance)
 	set(plan, "order", "%s", plan->is_ordered ? "key" : "none");
 	set(plan, "batch.events_max", "%" PRId64, chance_scaled(chance, 4, 500));
 	set(plan, "batch.linger", "%" PRId64 "ms", plan->linger_ms);
-	set(plan, "commit.interval", "%" PRId64 "ms", chance_scaled(chance, 50, 5000));
+	int64_t commit_ms = chance_scaled(chance, 50, 5000);
 	set(plan, "worker.drain_timeout", "%" PRId64 "ms", chance_scaled(chance, 100, 30000));
 	/*
 	 * Where the pool is too small for all as it is, one that holds posts back takes its share of it from the others; and
@@ -132,6 +132,7 @@ static void draw_settings(struct plan *plan, struct chance *chance)
 	set(plan, "sink.in_flight_per_destination_max", "%" PRId64, plan->theme == THEME_ISOLATION ? 16 : of_one);
 	draw_sizes(plan, chance);
 	draw_tiers(plan, chance);
+	set(plan, "commit.interval", "%" PRId64 "ms", commit_ms < plan->delays_ms[0] ? commit_ms : plan->delays_ms[0]);
 	plan->is_eager = chance_of(chance, 300);
 	plan->rebalance_timeout_ms = chance_of(chance, 200) && plan->theme == THEME_ANYTHING ? 2000 : 60000;
 	plan->ack_delay_ms = chance_scaled(chance, 1, 50);

@@ -28,7 +28,7 @@ static void set(struct scene *scene, const char *name, const char *value)
 static void open_scene(struct scene *scene)
 {
 	static const char *const settings[] = {
-		"topic.partitions",   "1",     "batch.linger",    "1ms",  "batch.events_max", "2",         "retry.delays",          "5ms, 1m",
+		"topic.partitions",   "1",     "batch.linger",    "1ms",  "batch.events_max", "2",         "retry.delays",          "10ms, 1m",
 		"retry.quick_max",    "1",     "breaker.open",    "20ms", "event.max",        "64KiB",     "retry.quick_delay_min", "1ms",
 		"sink.bearer_token",  "t0ken", "sink.compression", "none", "sink.id_member",   "id",        "retry.quick_delay_max", "2ms",
 		"sink.header.X-Team", "a",     "journal.size",    "1MiB", "pump.thread",      "no",        "destination.zipped.sink.compression", "gzip",

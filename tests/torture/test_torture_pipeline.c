@@ -104,7 +104,7 @@ static void open_all(struct world *world, const char *faults)
 	                                       "retry.delays",            "200ms, 1s", "retry.quick_max", "1",    "breaker.open",     "500ms",
 	                                       "retry.quick_delay_max",   "50ms",      "retry.quick_delay_min", "10ms",
 	                                       "topic.destination_from",  "field:org", "topic.id_from",  "field:id",
-	                                       "event.max",               "64KiB",     "journal.size",   "1MiB", NULL};
+	                                       "event.max",               "64KiB",     "journal.size",   "1MiB", "commit.interval",  "200ms", NULL};
 	*world = (struct world){.workers_count = 0};
 	TRY(evpipe_testbroker_new(&world->broker, 1));
 	TRY(evpipe_config_new(&world->config));

@@ -150,9 +150,9 @@ static void test_config__refused_values_leave_the_old_one(void **state)
 	assert_refused("sink.compression", "GZIP", "sink.compression = GZIP: there is no such choice; expected gzip or none");
 	assert_refused("journal.durability", "tape", "journal.durability = tape: there is no such choice; expected memory, process or disk");
 	assert_refused("retry.delays", "1m, 5s",
-	               "retry.delays = 1m, 5s: they do not ascend; expected 1 to 16 ascending durations from 1ms to 30d, such as 5s, 1m, 10m");
+	               "retry.delays = 1m, 5s: they do not ascend; expected 1 to 16 ascending durations from 10ms to 30d, such as 5s, 1m, 10m");
 	assert_refused("retry.delays", "5s, 60d",
-	               "retry.delays = 5s, 60d: one is out of range; expected 1 to 16 ascending durations from 1ms to 30d, such as 5s, 1m, "
+	               "retry.delays = 5s, 60d: one is out of range; expected 1 to 16 ascending durations from 10ms to 30d, such as 5s, 1m, "
 	               "10m");
 	assert_refused("topic.name", "", "topic.name = : nothing stands there; expected a text, such as chatbot.events");
 	assert_refused("event.source", "a\nb",
@@ -655,6 +655,7 @@ static void test_config__topics_are_distinct_and_short(void **state)
 static void test_config__pairs_fit(void **state)
 {
 	(void)state;
+	set("retry.delays", "500ms, 1m");
 	set("retry.quick_delay_min", "3s");
 	set("breaker.open", "20m");
 	set("sink.client_key", "/key.pem");
@@ -662,6 +663,8 @@ static void test_config__pairs_fit(void **state)
 	set("envelope", "payload");
 	ASSERT_PROBLEMS("envelope = payload: records then have no header, so workers must find the destination elsewhere: set "
 	                "topic.destination_from to key or field:NAME",
+	                "commit.interval = 1s: a worker's death would multiply events that come from the first of retry.delays (500ms) "
+	                "before the commit: make it at most 500ms, or that delay longer",
 	                "retry.quick_delay_min = 3s: it must not be more than retry.quick_delay_max = 2s",
 	                "breaker.open = 20m: it must not be more than breaker.open_max = 10m",
 	                "sink.client_key needs sink.client_certificate beside it");
@@ -669,6 +672,7 @@ static void test_config__pairs_fit(void **state)
 	assert_int_equal(evpipe_config_check(config, on_problem, &two), EVPIPE_ECONFIG);
 	assert_int_equal(two.count, 2);
 	set("topic.destination_from", "key");
+	set("commit.interval", "500ms");
 	set("retry.quick_delay_max", "3s");
 	set("breaker.open_max", "20m");
 	set("sink.client_certificate", "/cert.pem");
