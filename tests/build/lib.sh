@@ -31,9 +31,10 @@ make_tmp() {
 	trap 'rm -rf "$tmp"' EXIT
 }
 
-# C without its comments, on standard output. A line stays a line, so that numbers hold.
+# C without its comments, on standard output; with where=1 each line behind FILE:LINE:.
 without_comments() {
-	awk '{
+	awk -v where="${where:-}" 'FNR == 1 { inside = 0 }
+	{
 		line = ""
 		while (length($0)) {
 			if (inside) {
@@ -51,7 +52,7 @@ without_comments() {
 				inside = 1
 			}
 		}
-		print line
+		print (where ? FILENAME ":" FNR ":" : "") line
 	}' "$@"
 }
 

@@ -14,18 +14,19 @@ libconformance_la_SOURCES = \
 	tests/conformance/topics.c
 libconformance_la_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 
+WAITING_TESTS += tests/conformance/test_testbroker_realtime
 CONFORMANCE_LDADD = libconformance.la $(LDADD)
 CONFORMANCE_TESTS = \
 	tests/conformance/test_fault \
 	tests/conformance/test_fault_rules \
-	tests/conformance/test_testbroker \
-	tests/conformance/test_testbroker_realtime
+	tests/conformance/test_testbroker
 tests_conformance_test_fault_LDADD = $(CONFORMANCE_LDADD)
 tests_conformance_test_fault_rules_LDADD = $(CONFORMANCE_LDADD)
 tests_conformance_test_testbroker_LDADD = $(CONFORMANCE_LDADD)
 tests_conformance_test_testbroker_realtime_LDADD = $(CONFORMANCE_LDADD)
 if WITH_KAFKA
-CONFORMANCE_TESTS += tests/conformance/test_kafka_mock tests/conformance/test_kafka_real
+CONFORMANCE_TESTS += tests/conformance/test_kafka_real
+WAITING_TESTS += tests/conformance/test_kafka_mock
 tests_conformance_test_kafka_mock_SOURCES = tests/conformance/test_kafka_mock.c tests/conformance/kafka.h
 tests_conformance_test_kafka_mock_CFLAGS = $(AM_CFLAGS) $(RDKAFKA_CFLAGS)
 tests_conformance_test_kafka_mock_LDADD = $(CONFORMANCE_LDADD) $(RDKAFKA_LIBS)
