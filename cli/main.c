@@ -1,4 +1,7 @@
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "evpipe-build.h"
 #include "options.h"
@@ -45,7 +48,7 @@ static int unknown(const char *name)
 
 static int help(int argc, char **argv)
 {
-	if (argc < 2) {
+	if (argc < 2 || strcmp(argv[1], "help") == 0) {
 		print_help();
 		return EX_OK;
 	}
@@ -64,13 +67,26 @@ static int is_one_of(const char *word, const char *letter, const char *name)
 /* What was written to standard output has to arrive there. */
 static int finish(int code)
 {
+	errno = 0;
 	if (fflush(stdout) != 0 || ferror(stdout))
-		return fail(EX_IOERR, "standard output cannot be written to");
+		return fail(EX_IOERR, "standard output cannot be written to%s%s", errno ? ": " : "", errno ? strerror(errno) : "");
 	return code;
+}
+
+/*
+ * A standard descriptor that is closed would become that of the next file opened, a journal's for instance, which would then
+ * be read as input, or be written to by complaints. What stands in for it refuses both.
+ */
+static void occupy_descriptors(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+			return;
 }
 
 int main(int argc, char **argv)
 {
+	occupy_descriptors();
 	if (argc < 2) {
 		complain("say what to do: evpipe COMMAND [OPTIONS]; see `evpipe help'");
 		return EX_USAGE;

@@ -5,6 +5,8 @@ need http receiver
 
 run 74 demo --destination A "$tmp/missing.ndjson"
 says "^evpipe: $tmp/missing.ndjson: No such file"
+run 74 demo --destination A - <&-
+says '^evpipe: standard input:1: Bad file descriptor'
 
 {
 	echo '{"id":"1","org":"A","deep":{"er":"x"}}'
