@@ -293,9 +293,9 @@ static struct table_row make_row(const struct account *account, const char *name
 
 void account_print(struct account *account, FILE *to)
 {
-	const char *heads[COLUMNS + 1] = {
-		"destination", "emitted",       "delivered",    "duplicates",
-		"retried",     "dead-lettered", "out of order", account->is_end ? "lost" : "left"};
+	/* With five-digit numbers it fits into 80 columns. */
+	const char *heads[COLUMNS + 1] = {"destination", "emitted", "delivered",    "duplicates",
+	                                  "retried",     "dead",    "out of order", account->is_end ? "lost" : "left"};
 	size_t                      count = HASH_COUNT(account->destinations), i = 0;
 	struct table_row           *rows = calloc(count + 1, sizeof *rows);
 	struct account_destination *destination, *next;

@@ -43,6 +43,7 @@ void progress_end(void);
 const char *grouped(char out[GROUPED_MAX], uint64_t number);
 
 /* Rows of a name and numbers, in columns as wide as they have to be. */
+#define TABLE_COLUMNS_MAX 16
 struct table_row {
 	const char     *name;
 	const uint64_t *numbers;

@@ -17,9 +17,10 @@ void demo_example_prepare(struct demo *demo)
 		faults_add_down(faults, DOWN_EXAMPLE);
 	if (!faults->poison_count)
 		faults_add_poison(faults, POISON_EXAMPLE);
-	tell("A chatbot logs what it does for five organisations; their events go through a broker to an endpoint of "
-	     "each.\n"
-	     "%s's endpoint answers 503 from %.1f s to %.1f s. Event %s is poison: any batch with it is refused.\n",
+	tell("A chatbot logs what it does for five organisations; their events go through a\n"
+	     "broker to an endpoint of each.\n"
+	     "%s's endpoint answers 503 from %.1f s to %.1f s.\n"
+	     "Event %s is poison: any batch with it is refused.\n",
 	     faults->down[0].destination, (double)faults->down[0].from_ms / 1000,
 	     (double)faults->down[0].until_ms / 1000, faults->poison[0]);
 }

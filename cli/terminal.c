@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -67,16 +68,24 @@ int progress_wanted(void)
 	return isatty(STDERR_FILENO);
 }
 
+/* A line that is as wide as the terminal, or wider, could not be taken away again. */
+static int line_width_max(void)
+{
+	struct winsize size;
+	return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col - 1 : 79;
+}
+
 void progress(const char *format, ...)
 {
+	char    line[256];
 	va_list args;
 	if (!progress_wanted())
 		return;
 	va_start(args, format);
 	pthread_mutex_lock(&lock);
 	if (now_ms() - progress_ms >= PROGRESS_MS) {
-		fputs("\r\033[K", stderr);
-		vfprintf(stderr, format, args);
+		vsnprintf(line, sizeof line, format, args);
+		fprintf(stderr, "\r\033[K%.*s", line_width_max(), line);
 		fflush(stderr);
 		progress_shown = 1;
 		progress_ms = now_ms();
@@ -110,27 +119,37 @@ const char *grouped(char out[GROUPED_MAX], uint64_t number)
 
 #define NAME_WIDTH_MAX 40
 
+/* Of column 0, the names, or another one: that of the widest in it. */
+static int width_of(size_t column, const char *head, const struct table_row *rows, size_t rows_count)
+{
+	char number[GROUPED_MAX];
+	int  width = (int)strlen(head);
+	for (size_t i = 0; i < rows_count; i++) {
+		int len = (int)strlen(column ? grouped(number, rows[i].numbers[column - 1]) : rows[i].name);
+		width = len > width ? len : width;
+	}
+	return width;
+}
+
 void table_print(FILE *to, const char *const *heads, size_t heads_count, const struct table_row *rows,
                  size_t rows_count)
 {
 	char        number[GROUPED_MAX];
-	int         name_width = (int)strlen(heads[0]);
+	int         widths[TABLE_COLUMNS_MAX] = {0};
 	const char *no_color = getenv("NO_COLOR");
 	int         bold = isatty(fileno(to)) && !(no_color && *no_color);
 
-	for (size_t i = 0; i < rows_count; i++) {
-		int width = (int)strlen(rows[i].name);
-		name_width = width > name_width ? width : name_width;
-	}
-	name_width = name_width > NAME_WIDTH_MAX ? NAME_WIDTH_MAX : name_width;
-	fprintf(to, "%s%-*s", bold ? "\033[1m" : "", name_width, heads[0]);
+	for (size_t column = 0; column < heads_count; column++)
+		widths[column] = width_of(column, heads[column], rows, rows_count);
+	widths[0] = widths[0] > NAME_WIDTH_MAX ? NAME_WIDTH_MAX : widths[0];
+	fprintf(to, "%s%-*s", bold ? "\033[1m" : "", widths[0], heads[0]);
 	for (size_t column = 1; column < heads_count; column++)
-		fprintf(to, "  %12s", heads[column]);
+		fprintf(to, "  %*s", widths[column], heads[column]);
 	fprintf(to, "%s\n", bold ? "\033[0m" : "");
 	for (size_t i = 0; i < rows_count; i++) {
-		fprintf(to, "%-*.*s", name_width, name_width, rows[i].name);
+		fprintf(to, "%-*.*s", widths[0], widths[0], rows[i].name);
 		for (size_t column = 1; column < heads_count; column++)
-			fprintf(to, "  %12s", grouped(number, rows[i].numbers[column - 1]));
+			fprintf(to, "  %*s", widths[column], grouped(number, rows[i].numbers[column - 1]));
 		fputc('\n', to);
 	}
 }

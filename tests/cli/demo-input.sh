@@ -16,7 +16,7 @@ prints '"lost":0,'
 prints '"emitted":2000,"delivered":2000,"duplicates":0,'
 
 run 0 demo --destination-field org --key-field session --id-field id "$tmp/events.ndjson"
-prints '^destination .*emitted .*delivered .*duplicates .*retried .*dead-lettered .*out of order .*lost$'
+prints '^destination .*emitted .*delivered .*duplicates .*retried .*dead .*out of order .*lost$'
 prints '^org-0  *300  *300  *0  *0  *0  *0  *0$'
 prints '^total  *2,000  *2,000  *0  *0  *0  *0  *0$'
 
