@@ -14,6 +14,8 @@ struct command {
 	const char *name;
 	const char *summary; /* a line of `evpipe help` */
 	const char *help;    /* what `evpipe help NAME` says; examples first. Options that all have are added. */
+	const char *operand; /* what it takes beside options, such as "one DIR"; NULL: nothing */
+	int         is_unconfigured; /* it reads no configuration, and so has neither -c nor --set */
 	int (*run)(const struct command *self, int argc, char **argv); /* returns the exit code */
 };
 

@@ -18,7 +18,7 @@ static const char help[] =
 	"is 0 if nothing was lost.\n\n"
 	FIELDS_HELP
 	FAULTS_HELP
-	"  --workers N                 1\n"
+	"  --workers N                 threads, each a member of the group; 1\n"
 	"  --strict                    stop at the first bad line\n"
 	"  --line-max SIZE             longer lines are refused; 1MiB\n"
 	"  --timeout DURATION          give up when nothing has moved for so long; 2m\n"
@@ -135,4 +135,5 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command command_demo = {.name = "demo",
                                      .summary = "show all of it in one process, with an account of every event",
                                      .help = help,
+                                     .operand = "one FILE, or - for standard input",
                                      .run = run};

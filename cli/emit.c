@@ -164,4 +164,8 @@ out:
 }
 
 const struct command command_emit = {
-	.name = "emit", .summary = "emit events, one JSON object a line, to the broker", .help = help, .run = run};
+	.name = "emit",
+	.summary = "emit events, one JSON object a line, to the broker",
+	.help = help,
+	.operand = "one FILE, or - for standard input",
+	.run = run};

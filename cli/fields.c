@@ -11,6 +11,8 @@ int fields_check(const struct fields *fields)
 		            "say whose events these are: --destination-field FIELD, or --destination NAME for all");
 	if (fields->destination && fields->destination_name)
 		return fail(EX_USAGE, "--destination-field and --destination exclude each other");
+	if (fields->destination_name && (!*fields->destination_name || strlen(fields->destination_name) > 255))
+		return fail(EX_USAGE, "--destination: a name has 1 to 255 bytes");
 	return 0;
 }
 

@@ -7,17 +7,18 @@
 #include "evpipe-build.h"
 #include "units.h"
 
-static const char common_help[] = "\nOptions of all commands:\n"
-				  "  -c, --config FILE     read a configuration file (repeatable)\n"
-				  "      --set NAME=VALUE  set one property; see docs/configuration.md (repeatable)\n"
-				  "      --log-level LEVEL error, warn, info or debug\n"
-				  "  -h, --help            this text\n"
-				  "  -V, --version         the version\n";
-
 void help_print(const struct command *command)
 {
 	fputs(command->help, stdout);
-	fputs(common_help, stdout);
+	fputs("\nOptions of all commands:\n", stdout);
+	if (!command->is_unconfigured)
+		fputs("  -c, --config FILE     read a configuration file (repeatable)\n"
+		      "      --set NAME=VALUE  set one property; see docs/configuration.md (repeatable)\n",
+		      stdout);
+	fputs("      --log-level LEVEL error, warn, info or debug\n"
+	      "  -h, --help            this text\n"
+	      "  -V, --version         the version\n",
+	      stdout);
 }
 
 void version_print(void)
@@ -86,13 +87,15 @@ static void add_option(struct option *options, size_t at, const char *name, int 
 	options[at] = (struct option){.name = name, .has_arg = has_arg, .flag = NULL, .val = value};
 }
 
-static void make_long_options(struct option *options, const struct option_spec *specs, size_t count)
+static void make_long_options(struct option *options, const struct command *command, const struct option_spec *specs, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		add_option(options, i, specs[i].name, specs[i].kind == OPTION_FLAG ? no_argument : required_argument,
 		           256 + (int)i);
-	add_option(options, count++, "config", required_argument, 'c');
-	add_option(options, count++, "set", required_argument, 256 + COMMON_SET);
+	if (!command->is_unconfigured) {
+		add_option(options, count++, "config", required_argument, 'c');
+		add_option(options, count++, "set", required_argument, 256 + COMMON_SET);
+	}
 	add_option(options, count++, "log-level", required_argument, 256 + COMMON_LOG_LEVEL);
 	add_option(options, count++, "help", no_argument, 'h');
 	add_option(options, count++, "version", no_argument, 'V');
@@ -103,7 +106,7 @@ static void make_long_options(struct option *options, const struct option_spec *
 static int take_setting(struct common *common, char *setting)
 {
 	char *equals = strchr(setting, '=');
-	if (!equals)
+	if (!equals || equals == setting)
 		return fail(EX_USAGE, "--set %s: write NAME=VALUE, such as batch.linger=200ms", setting);
 	*equals = '\0';
 	common->settings[common->settings_count++] = (struct common_setting){.name = setting, .value = equals + 1};
@@ -147,10 +150,11 @@ static int long_form(int option, const struct option *options)
 static int take_options(struct common *common, const struct command *command, const struct option_spec *specs,
                         const struct option *options, int argc, char **argv)
 {
-	int option, code;
+	const char *letters = command->is_unconfigured ? "hnV" : "c:hnV";
+	int         option, code;
 
 	optind = 1;
-	while ((option = getopt_long(argc, argv, "c:hnV", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, letters, options, NULL)) != -1) {
 		option = long_form(option, options);
 		if (option < 256 || option >= 256 + OPTIONS_MAX) {
 			code = take_common(common, command, option);
@@ -170,8 +174,8 @@ static int take_operand(const struct command *command, int argc, char **argv, co
 {
 	int left = argc - optind;
 	if (left > (file ? 1 : 0))
-		return fail(EX_USAGE, "%s: %s %s; see `evpipe help %s'", argv[argc - 1], command->name,
-		            file ? "takes one FILE, or - for standard input" : "takes options alone", command->name);
+		return fail(EX_USAGE, "%s: %s takes %s; see `evpipe help %s'", argv[argc - 1], command->name,
+		            command->operand ? command->operand : "options alone", command->name);
 	if (file)
 		*file = left && strcmp(argv[optind], "-") != 0 ? argv[optind] : NULL;
 	return -1;
@@ -186,7 +190,7 @@ int options_parse(struct common *common, const struct command *command, const st
 	*common = (struct common){.settings = calloc((size_t)argc + 1, sizeof *common->settings)};
 	if (!common->settings)
 		return fail(EX_SOFTWARE, "out of memory");
-	make_long_options(options, specs, specs_count);
+	make_long_options(options, command, specs, specs_count);
 	argv[0] = name;
 	int code = take_options(common, command, specs, options, argc, argv);
 	if (code < 0)

@@ -37,8 +37,8 @@ struct common {
 void common_release(struct common *common);
 
 /*
- * Read the options, and at most one operand, a FILE, if `file` is not NULL ("-" or none: standard input, *file is NULL
- * then). -1: go on; else the exit code (--help and --version give 0; a mistake was complained of), and nothing is to be
+ * Read the options, and at most one operand, command->operand, if `file` is not NULL ("-" or none: *file is NULL then,
+ * which is standard input). -1: go on; else the exit code (--help and --version give 0; a mistake was complained of), and nothing is to be
  * released.
  */
 int options_parse(struct common *common, const struct command *command, const struct option_spec *specs,

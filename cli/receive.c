@@ -220,4 +220,5 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command command_receive = {.name = "receive",
                                         .summary = "receive events over HTTP, count them, fail on purpose",
                                         .help = help,
+                                        .is_unconfigured = 1,
                                         .run = run};

@@ -246,4 +246,8 @@ static int run(const struct command *self, int argc, char **argv)
 }
 
 const struct command command_recover = {
-	.name = "recover", .summary = "send what dead applications have left in a journal's directory", .help = help, .run = run};
+	.name = "recover",
+	.summary = "send what dead applications have left in a journal's directory",
+	.help = help,
+	.operand = "one DIR",
+	.run = run};

@@ -20,6 +20,9 @@ for command in emit run check; do
 	prints '^evpipe [0-9]'
 done
 
+run 0 help help
+prints '^Commands:'
+
 run 64
 says '^evpipe: say what to do'
 run 64 nonsense
@@ -39,6 +42,8 @@ run 64 run --report-interval 10
 says 'a duration such as'
 run 64 run --set nonsense
 says 'NAME=VALUE'
+run 64 run --set =1s
+says 'NAME=VALUE'
 run 64 run --log-level loud
 says 'error, warn, info or debug'
 run 64 check
@@ -49,6 +54,24 @@ run 64 emit --destination A --destination-field b
 says 'exclude each other'
 run 64 emit --destination A one two
 says 'takes one FILE'
+run 64 emit --destination ''
+says 'a name has 1 to 255 bytes'
+run 64 recover one two
+says 'takes one DIR'
+
+# Output that cannot be written, and descriptors that are closed, whose numbers no other file may get.
+if [ -w /dev/full ]; then
+	what="evpipe help >/dev/full"
+	"$evpipe" help >/dev/full 2>"$tmp/err"
+	code=$?
+	[ "$code" = 74 ] || fail "$what: ended with $code"
+	says 'standard output cannot be written to: No space'
+fi
+what="evpipe help >&-"
+"$evpipe" help >&- 2>"$tmp/err"
+code=$?
+[ "$code" = 74 ] || fail "$what: ended with $code"
+says 'standard output cannot be written to'
 
 case $features in
 *receiver*)
@@ -66,6 +89,9 @@ case $features in
 	says '{destination} once'
 	run 64 receive --key-field session
 	says 'order needs both'
+	run 64 receive --set batch.linger=1s
+	says "unrecognized option '--set'"
+	run 64 receive -c evpipe.ini
 	;;
 *)
 	run 69 receive
