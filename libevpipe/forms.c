@@ -40,23 +40,7 @@ const char *evpipe__form_url(const char *text)
 	return NULL;
 }
 
-const char *evpipe__form_transport_url(const char *text)
-{
-	const char *problem = evpipe__form_url(text);
-	if (!problem && strchr(text, '@'))
-		problem = "it holds a user's name or password, which would be logged: use kafka.sasl.username and "
-			  "kafka.sasl.password";
-	return problem;
-}
-
-/* ---- where events are posted to ---- */
-
-static const char *after_scheme(const char *url)
-{
-	if (strncasecmp(url, "https://", 8) == 0)
-		return url + 8;
-	return strncasecmp(url, "http://", 7) == 0 ? url + 7 : NULL;
-}
+/* ---- hosts ---- */
 
 static const char *check_port(const char *colon, const char *end)
 {
@@ -90,6 +74,41 @@ static const char *check_authority(const char *host, size_t len)
 	if (host_end > end || (host_end < end && *host_end != ':'))
 		return "the host has a character that hosts do not have";
 	return host_end < end ? check_port(host_end, end) : NULL;
+}
+
+/* ---- the broker ---- */
+
+/* HOST[:PORT],HOST[:PORT] */
+static const char *check_hosts(const char *list)
+{
+	for (;;) {
+		size_t      len = strcspn(list, ",");
+		const char *problem = check_authority(list, len);
+		if (problem || !list[len])
+			return problem;
+		list += len + 1;
+	}
+}
+
+const char *evpipe__form_transport_url(const char *text)
+{
+	static const char kafka[] = "kafka://";
+	const char       *problem = evpipe__form_url(text);
+	if (!problem && strchr(text, '@'))
+		problem = "it holds a user's name or password, which would be logged: use kafka.sasl.username and "
+			  "kafka.sasl.password";
+	if (!problem && strncmp(text, kafka, sizeof kafka - 1) == 0)
+		problem = check_hosts(text + sizeof kafka - 1);
+	return problem;
+}
+
+/* ---- where events are posted to ---- */
+
+static const char *after_scheme(const char *url)
+{
+	if (strncasecmp(url, "https://", 8) == 0)
+		return url + 8;
+	return strncasecmp(url, "http://", 7) == 0 ? url + 7 : NULL;
 }
 
 const char *evpipe__form_sink_url(const char *text)

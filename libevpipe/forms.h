@@ -14,7 +14,7 @@ const char *evpipe__form_short(const char *text);
 /* A path that leaves room for a name behind it. */
 const char *evpipe__form_path(const char *text);
 
-/* SCHEME://REST; of a transport without a user and password, which would be logged. */
+/* SCHEME://REST; of a transport without a user and password, which would be logged, and of kafka:// HOST[:PORT],HOST[:PORT]. */
 const char *evpipe__form_url(const char *text);
 const char *evpipe__form_transport_url(const char *text);
 

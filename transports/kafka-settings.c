@@ -211,23 +211,10 @@ evpipe_err evpipe__kafka_settings(rd_kafka_conf_t **out, const evpipe__kafka *ka
 
 /* ---- the URL ---- */
 
-static int is_host_list(const char *text)
-{
-	if (!*text || *text == ',')
-		return 0;
-	for (const char *at = text; *at; at++) {
-		if ((unsigned char)*at <= ' ' || strchr("/@?#\\\"'", *at))
-			return 0;
-		if (*at == ',' && (at[1] == ',' || !at[1]))
-			return 0;
-	}
-	return 1;
-}
-
 evpipe_err evpipe__kafka_brokers(const char **out, const char *url, evpipe_error *error)
 {
 	static const char scheme[] = "kafka://";
-	if (!url || strncmp(url, scheme, sizeof scheme - 1) != 0 || !is_host_list(url + sizeof scheme - 1))
+	if (!url || strncmp(url, scheme, sizeof scheme - 1) != 0)
 		return evpipe__fail(error, EVPIPE_ECONFIG, "transport.url = %s: not of the form kafka://host:port,host:port", url ? url : "");
 	*out = url + sizeof scheme - 1;
 	return EVPIPE_OK;

@@ -104,7 +104,7 @@ evpipe_err evpipe__kafka_settings(rd_kafka_conf_t **out, const evpipe__kafka *ka
 /* A property that is a number, as it stands. */
 size_t evpipe__kafka_number(const rd_kafka_conf_t *conf, const char *name);
 
-/* The brokers of a kafka:// URL, in place. ECONFIG. */
+/* The brokers of a kafka:// URL, in place: what they look like, the configuration has seen to. ECONFIG. */
 evpipe_err evpipe__kafka_brokers(const char **out, const char *url, evpipe_error *error);
 
 /* The share of a role of the instance's memory. */

@@ -178,6 +178,11 @@ static void test_config__texts_have_forms(void **state)
 		{"topic.id_from", "field:" TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN, "a field's name has at most 128 bytes"},
 		{"transport.url", "localhost:9092", "it is not a URL"},
 		{"transport.url", "kafka://", "it is not a URL"},
+		{"transport.url", "kafka://a:1,,b:2", "the host is missing"},
+		{"transport.url", "kafka://a:1,", "the host is missing"},
+		{"transport.url", "kafka://a b:1", "the host has a character that hosts do not have"},
+		{"transport.url", "kafka://a/topic", "the host has a character that hosts do not have"},
+		{"transport.url", "kafka://a:1,b:65536", "the port is not a number from 1 to 65535"},
 		{"sink.url", "ftp://x/", "it begins with neither https:// nor http://"},
 		{"sink.url", "{destination}://x/", "{destination} may stand in path and query alone"},
 		{"sink.url", "https://{destination}.example.com/", "{destination} may stand in path and query alone"},
@@ -207,6 +212,7 @@ static void test_config__texts_have_forms(void **state)
 			print_message("%s = %s: %s\n", wrong[i].name, wrong[i].value, error.text);
 		assert_non_null(strstr(error.text, wrong[i].problem));
 	}
+	set("transport.url", "kafka://broker-1:9092,[::1]:9092,broker_3");
 	set("sink.url", "https://ingest.example.com:8443/orgs/{destination}/events?org={destination}&x=1");
 	set("sink.url", "HTTPS://[2001:db8::1]:443");
 	set("sink.url", "http://127.0.0.1:8080?org={destination}");
