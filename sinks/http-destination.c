@@ -1,8 +1,10 @@
 #include "http-destination.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "errors.h"
 #include "sinks/http-url.h"
@@ -295,12 +297,32 @@ static evpipe_err new_destination(evpipe__http_destination **out, const evpipe_c
 	return err;
 }
 
+/* For all destinations, so nothing could be posted. Curl reads it for each connection: what is wrong with it may be mended later. */
+static evpipe_err check_file(const char *name, const char *path, evpipe_error *error)
+{
+	if (!path || access(path, R_OK) == 0)
+		return EVPIPE_OK;
+	return evpipe__fail(error, EVPIPE_ECONFIG, "%s = %s: %s", name, path, strerror(errno));
+}
+
+static evpipe_err check_files(const evpipe__http_destination *destination, evpipe_error *error)
+{
+	evpipe_err err = check_file("sink.ca_file", destination->ca_file, error);
+	if (!err)
+		err = check_file("sink.client_certificate", destination->client_certificate, error);
+	if (!err)
+		err = check_file("sink.client_key", destination->client_key, error);
+	return err;
+}
+
 evpipe_err evpipe__http_destinations_check(const evpipe_config *config, int *insecure, evpipe_error *error)
 {
 	evpipe__http_destination *destination = evpipe__calloc(1, sizeof *destination);
 	if (!destination)
 		return evpipe__fail_plain(error, EVPIPE_ENOMEM);
 	evpipe_err err = read_all(destination, config, NULL, error);
+	if (!err)
+		err = check_files(destination, error);
 	if (err == EVPIPE_ENOMEM)
 		evpipe__fail_plain(error, err);
 	else if (!err && insecure)

@@ -623,6 +623,7 @@ static void test_http__mistakes_that_hold_for_all_are_told_at_open(void **state)
 		{"sink.header.X Y", "x", "not the name of a header"},
 		{"sink.header.X", "a\r\nInjected: b", "end of line"},
 		{"sink.bearer_token", "a\nb", "sink.bearer_token"},
+		{"sink.ca_file", "/nowhere/ca.pem", "sink.ca_file = /nowhere/ca.pem: No such file"},
 	};
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(mistakes); i++) {

@@ -265,12 +265,12 @@ static void test_https__a_file_that_is_not_there_is_named(void **state)
 	struct outcome outcome;
 	(void)state;
 	serve(&server, "here", 0);
-	post_one(&server, (const char *const[]){"sink.ca_file", path_of("nothing.pem"), NULL}, &outcome);
+	post_one(&server, (const char *const[]){"destination.ACME.sink.ca_file", path_of("nothing.pem"), NULL}, &outcome);
 	assert_refused(&outcome, path_of("nothing.pem"));
 	serve(&server, "here", 0);
 	post_one(&server,
-	         (const char *const[]){"sink.ca_file", path_of("ca.pem"), "sink.client_certificate", path_of("nothing.pem"), "sink.client_key",
-	                               path_of("client.key"), NULL},
+	         (const char *const[]){"sink.ca_file", path_of("ca.pem"), "destination.ACME.sink.client_certificate", path_of("nothing.pem"),
+	                               "destination.ACME.sink.client_key", path_of("client.key"), NULL},
 	         &outcome);
 	assert_refused(&outcome, path_of("nothing.pem"));
 }
