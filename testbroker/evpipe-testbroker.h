@@ -52,7 +52,7 @@ EVPIPE_EXPORT evpipe_err evpipe_testbroker_runtime(evpipe_testbroker *broker, ev
 
 /*
  * Let virtual time pass: steps everything attached until nothing more happens, moves to the next time at which
- * anything is due, and so on to now + ms. 0 only steps. EINVAL in real time. EINTERNAL if something goes on for ever
+ * anything is due, and so on to now + ms. 0 only steps. EINVAL in real time, or if ms is negative. EINTERNAL if something goes on for ever
  * without time passing (1,000,000 rounds).
  */
 EVPIPE_EXPORT evpipe_err evpipe_testbroker_advance(evpipe_testbroker *broker, int64_t ms);
@@ -95,7 +95,10 @@ EVPIPE_EXPORT uint64_t evpipe_testbroker_count(evpipe_testbroker *broker, const 
 EVPIPE_EXPORT evpipe_err evpipe_testbroker_read(evpipe_testbroker *broker, const char *topic, int32_t partition,
                                                 int64_t offset, evpipe_record *record);
 
-/* Append as any client would, foreign records and tombstones among them. The partition is chosen as for a send. */
+/*
+ * Append as any client would, foreign records and tombstones among them. The partition is chosen as for a send. EINVAL:
+ * no such topic or partition. ETOOLARGE, ENOMEM.
+ */
 EVPIPE_EXPORT evpipe_err evpipe_testbroker_append(evpipe_testbroker *broker, const evpipe_record *record);
 
 /* The committed offset of a group, -1 if none; *metadata (may be NULL) is borrowed until the next commit. */
@@ -128,17 +131,18 @@ typedef struct evpipe_testbroker_fault {
 	int32_t                      partition;
 	uint32_t                     times;
 	uint32_t                     after; /* this many fitting operations pass unharmed first */
-	int64_t                      delay_ms;
-	evpipe_err                   err;
+	int64_t                      delay_ms; /* of ACK_DELAYED */
+	evpipe_err                   err;      /* of SEND_FAILS and COMMIT_REFUSED */
 } evpipe_testbroker_fault;
 #define EVPIPE_TESTBROKER_FAULT_INIT \
 	{sizeof(evpipe_testbroker_fault), EVPIPE_FAULT_SEND_FAILS, NULL, -1, 1, 0, 0, EVPIPE_EUNAVAILABLE}
+/* EINVAL: no such fault, or never (times 0). ENOMEM. */
 EVPIPE_EXPORT evpipe_err evpipe_testbroker_inject(evpipe_testbroker *broker, const evpipe_testbroker_fault *fault);
 
 /* Take back every fault that is not used up. What it has done to records and sends already stays. */
 EVPIPE_EXPORT void evpipe_testbroker_clear_faults(evpipe_testbroker *broker);
 
-/* A partition (-1: all of the topic; topic NULL: the whole broker) answers nothing until it is made available again. */
+/* A partition (-1: all of the topic; topic NULL: the whole broker) answers nothing until it is made available again. EINVAL: no such. */
 EVPIPE_EXPORT evpipe_err evpipe_testbroker_set_available(evpipe_testbroker *broker, const char *topic, int32_t partition,
                                                          int available);
 
@@ -182,7 +186,7 @@ EVPIPE_EXPORT evpipe_err evpipe_testbroker_kill_producer(evpipe_testbroker *brok
 /* ---- a scripted, recording sink ------------------------------------------------------------------------------------ */
 
 /*
- * A sink that delivers to the broker's own list after `sink delay`, unless its script says otherwise; one for each
+ * A sink that delivers to the broker's own list after evpipe_testbroker_set_sink_delay, unless its script says otherwise; one for each
  * call, so that every worker can have its own, all with the same script and the same list. Owned by the broker: not
  * to be freed. NULL when memory is short.
  */
@@ -196,7 +200,7 @@ typedef struct evpipe_testbroker_answer {
 	size_t      size;
 	const char *destination; /* copied */
 	const char *event_id;    /* copied */
-	int64_t     from_ms, until_ms; /* only between these virtual wall times; 0, 0: always */
+	int64_t     from_ms, until_ms; /* only from this virtual wall time on, and before that one; 0: without such an end */
 	uint32_t    times;    /* only so often; 0: always */
 	uint32_t    permille; /* only in so many of 1,000 cases, drawn from the seed; 1000: always */
 	size_t      bytes_above, count_above; /* only larger batches; 0: any */
@@ -214,7 +218,7 @@ typedef struct evpipe_testbroker_answer {
 #define EVPIPE_TESTBROKER_ANSWER_INIT \
 	{sizeof(evpipe_testbroker_answer), NULL, NULL, 0, 0, 0, 1000, 0, 0, -1, 0, EVPIPE_VERDICT_DELIVERED, 0, 200, 0, 0, 0, NULL}
 
-/* *rule (may be NULL) is a number to take it back by. */
+/* *rule (may be NULL) is a number to take it back by. EINVAL: a bad number, or EACH, which `each_id` stands for. ENOMEM. */
 EVPIPE_EXPORT evpipe_err evpipe_testbroker_answer_with(evpipe_testbroker *broker, const evpipe_testbroker_answer *answer,
                                                        uint32_t *rule);
 EVPIPE_EXPORT void evpipe_testbroker_answer_remove(evpipe_testbroker *broker, uint32_t rule);

@@ -37,7 +37,7 @@ static int applies(evpipe_testbroker *broker, const struct rule *rule, const evp
 
 	if (answer->destination && strcmp(answer->destination, batch->destination) != 0)
 		return 0;
-	if ((answer->from_ms || answer->until_ms) && (now_ms < answer->from_ms || now_ms >= answer->until_ms))
+	if ((answer->from_ms && now_ms < answer->from_ms) || (answer->until_ms && now_ms >= answer->until_ms))
 		return 0;
 	if ((answer->bytes_above && batch->bytes <= answer->bytes_above) ||
 	    (answer->count_above && batch->count <= answer->count_above))

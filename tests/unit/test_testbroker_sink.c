@@ -183,6 +183,13 @@ static void test_testbroker_sink__rules_apply_within_their_limits(void **state)
 	assert_int_equal(post(bench, 0).status, 503);
 	evpipe_testbroker_advance(bench->broker, 1000);
 	assert_int_equal(post(bench, 0).status, 200);
+
+	answer = script(EVPIPE_VERDICT_RETRY, 500);
+	answer.from_ms = evpipe_testbroker_now_ms(bench->broker) + 1000;
+	add(bench, &answer);
+	assert_int_equal(post(bench, 0).status, 200);
+	evpipe_testbroker_advance(bench->broker, 1000);
+	assert_int_equal(post(bench, 0).status, 500);
 }
 
 static void test_testbroker_sink__a_share_of_posts_is_drawn_from_the_seed(void **state)
