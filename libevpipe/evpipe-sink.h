@@ -59,7 +59,8 @@ typedef enum evpipe_verdict {
 } evpipe_verdict;
 
 /*
- * The answer to one batch. Filled by poll; text and each are borrowed until the next call into the sink.
+ * The answer to one batch. It comes zeroed to poll, which fills it; text and each are borrowed until the next call into
+ * the sink.
  */
 typedef struct evpipe_answer {
 	const evpipe_batch   *batch;
@@ -92,7 +93,7 @@ typedef struct evpipe_sink_ops {
 	size_t      size; /* sizeof(evpipe_sink_ops) */
 	const char *name; /* the URL scheme it serves, or a name for logs */
 
-	/* Make an instance. ECONFIG, ENOMEM, EIO. Optional if the sink is handed in with an instance. */
+	/* Make an instance. ECONFIG, ENOMEM, EIO. NULL for a sink that is handed in, which has its instance: it is not called. */
 	evpipe_err (*open)(void **self, const evpipe_sink_setup *setup, evpipe_error *error);
 
 	/*
@@ -118,7 +119,9 @@ typedef struct evpipe_sink_ops {
 
 	/*
 	 * Optional for a sink that answers each batch by the next poll. Give up all batches: each one submitted and not
-	 * yet answered is answered by the polls that follow (RETRY, unknown if it may have arrived).
+	 * yet answered is answered by the polls that follow (RETRY, unknown if it may have arrived), without an EAGAIN
+	 * in between: when that comes, the batches are gone. So a thread of the sink's that still reads one has to be
+	 * waited for here, or to have a copy.
 	 */
 	void (*cancel)(void *self);
 
@@ -127,8 +130,9 @@ typedef struct evpipe_sink_ops {
 } evpipe_sink_ops;
 
 /*
- * A sink to hand to evpipe_worker_new. `self` is what the operations are called with and stays the caller's; ops->free
- * is called by evpipe_sink_free. EINVAL: the table is incomplete or foreign, the text names the slot.
+ * A sink to hand to evpipe_worker_new. The table is not copied: make it static. `self` is what the operations are called
+ * with; evpipe_sink_free ends it by ops->free, a failure here leaves it alone. EINVAL: the table is incomplete or foreign,
+ * the text names the slot. ENOMEM.
  */
 EVPIPE_EXPORT evpipe_err evpipe_sink_new(evpipe_sink **out, const evpipe_sink_ops *ops, void *self, evpipe_error *error);
 
@@ -139,6 +143,7 @@ EVPIPE_EXPORT evpipe_err evpipe_sink_new(evpipe_sink **out, const evpipe_sink_op
 typedef void (*evpipe_sink_fn)(void *ctx, const evpipe_batch *batch, evpipe_answer *answer);
 EVPIPE_EXPORT evpipe_sink *evpipe_sink_simple(evpipe_sink_fn fn, void *ctx);
 
+/* After the worker that it serves. Takes NULL. */
 EVPIPE_EXPORT void evpipe_sink_free(evpipe_sink *sink);
 
 #ifdef __cplusplus

@@ -208,8 +208,8 @@ typedef struct evpipe_transport_ops {
 } evpipe_transport_ops;
 
 /*
- * Producers and workers made of `config` use this transport instead of transport.url; `arg` comes back in the setup and
- * must outlive them. EINVAL: the table is incomplete or foreign (the text names the slot).
+ * Producers and workers made of `config` use this transport instead of transport.url; `arg` comes back in the setup. It must
+ * outlive them, and so must the table, which is not copied. EINVAL: the table is incomplete or foreign (the text names the slot).
  */
 EVPIPE_EXPORT evpipe_err evpipe_config_use_transport(evpipe_config *config, const evpipe_transport_ops *ops, void *arg,
                                                      evpipe_error *error);
@@ -238,7 +238,7 @@ typedef struct evpipe_fault_plan {
 
 /*
  * Put faults around the transport that `config` uses so far: one that was handed in (a test broker's is), else that of
- * transport.url. Sets ops and arg of the plan, which must outlive what is made from the configuration. ECONFIG names
+ * transport.url. Sets ops and arg of the plan, which, with its script, must outlive what is made from the configuration. ECONFIG names
  * the line of the script and what is wrong with it; EINVAL.
  */
 EVPIPE_EXPORT evpipe_err evpipe_config_use_faults(evpipe_config *config, evpipe_fault_plan *plan, evpipe_error *error);

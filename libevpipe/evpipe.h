@@ -171,8 +171,8 @@ EVPIPE_EXPORT int evpipe_config_show(const evpipe_config *config, evpipe_effecti
 typedef enum evpipe_log_level { EVPIPE_LOG_ERROR, EVPIPE_LOG_WARN, EVPIPE_LOG_INFO, EVPIPE_LOG_DEBUG } evpipe_log_level;
 
 /*
- * One line of logfmt without a level, a time or an end of line: `event=breaker_open destination=ACME ...`. Ids and counts,
- * never the data of an event. Called by the thread that runs the handle (pump or worker loop) or closes it, holding no lock
+ * One line of logfmt without a level, a time or an end of line: `event=destination destination=ACME state=open ...`
+ * (docs/operations.md has the events). Ids and counts, never the data of an event. Called by the thread that runs the handle (pump or worker loop) or closes it, holding no lock
  * of libevpipe's; must not call back into the handle. NULL: nothing is logged, libevpipe never prints.
  */
 typedef void (*evpipe_log_fn)(void *ctx, evpipe_log_level level, const char *line);
@@ -191,7 +191,7 @@ EVPIPE_EXPORT void evpipe_config_on_rejected(evpipe_config *config, evpipe_rejec
 
 /* ---- events ------------------------------------------------------------------------------------------------------ */
 
-/* A header of the application's own, `traceparent` among them. Names "evpipe" and "ce_..." are libevpipe's. */
+/* A header of the application's own, `traceparent` among them. Names "evpipe", "content-type" and "ce_..." are libevpipe's. */
 typedef struct evpipe_header {
 	const char *name;  /* 1 to 255 bytes */
 	const void *value; /* NULL is allowed and is not the same as empty */
@@ -417,7 +417,7 @@ EVPIPE_EXPORT const char *evpipe_worker_error(const evpipe_worker *worker);
 /* By the thread that runs the worker, or while none does. */
 EVPIPE_EXPORT void evpipe_worker_stats(const evpipe_worker *worker, evpipe_stats *stats);
 
-/* A destination's part of the ledger, and its state: "ok", "failing", "open" (breaker), "left alone". */
+/* A destination's part of the ledger, and its state: "ok", "failing", "open" (breaker), "probing", "left alone"; static. */
 typedef struct evpipe_destination_stats {
 	size_t      size;
 	const char *destination;
@@ -426,7 +426,10 @@ typedef struct evpipe_destination_stats {
 	uint64_t    posts, posts_failed;
 } evpipe_destination_stats;
 
-/* Visit each destination this worker has seen since it last forgot it (idle ones are forgotten). Thread as for stats. */
+/*
+ * Visit each destination this worker has seen since it last forgot it (idle ones are forgotten). What is given is borrowed
+ * for the call. The visitor returns 0 to go on; anything else stops and is returned. Thread as for stats.
+ */
 typedef int (*evpipe_destination_fn)(void *ctx, const evpipe_destination_stats *stats);
 EVPIPE_EXPORT int evpipe_worker_each_destination(const evpipe_worker *worker, evpipe_destination_fn visit, void *ctx);
 

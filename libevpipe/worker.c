@@ -299,8 +299,9 @@ static void take_back(evpipe_worker *worker)
 	evpipe_answer answer;
 	if (worker->sink_ops->cancel)
 		worker->sink_ops->cancel(worker->sink);
-	while (worker->sink_ops->poll(worker->sink, &answer) == EVPIPE_OK)
-		;
+	do
+		answer = (evpipe_answer){0};
+	while (worker->sink_ops->poll(worker->sink, &answer) == EVPIPE_OK);
 }
 
 void evpipe_worker_free(evpipe_worker *worker)
