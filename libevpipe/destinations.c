@@ -226,9 +226,10 @@ const char *evpipe__destination_state(const evpipe__destination *destination)
 
 static void log_state(const evpipe__destination *destination, evpipe_log_level level, const char *why)
 {
-	char name[300], text[256];
+	char name[300], state[32], text[256];
 	evpipe__log_line(&destination->pipeline->setup.log, level, "event=destination destination=%s state=%s for_ms=%lld text=%s",
-	                 evpipe__log_quote(name, sizeof name, destination->name), evpipe__destination_state(destination),
+	                 evpipe__log_quote(name, sizeof name, destination->name),
+	                 evpipe__log_quote(state, sizeof state, evpipe__destination_state(destination)),
 	                 (long long)evpipe__destination_wait(destination), evpipe__log_quote(text, sizeof text, why));
 }
 

@@ -169,12 +169,21 @@ static void test_retries__clock_differences_do_not_add_up(void **state)
 	world_close(&world);
 }
 
+static void keep_change(void *ctx, evpipe_log_level level, const char *line)
+{
+	(void)level;
+	if (strncmp(line, "event=destination ", 18) == 0)
+		snprintf(ctx, 256, "%s", line);
+}
+
 /* Retry-After: left alone until then on every connection, and the events wait elsewhere, without using up an attempt. */
 static void test_retries__a_destination_that_asks_for_it_is_left_alone(void **state)
 {
 	struct world world;
+	char         change[256] = "";
 	(void)state;
 	world_open(&world, 6, ladder);
+	evpipe_config_on_log(world.config, keep_change, change);
 	world_add_worker(&world);
 	evpipe_testbroker_answer answer = EVPIPE_TESTBROKER_ANSWER_INIT;
 	answer.destination = "ACME";
@@ -186,6 +195,7 @@ static void test_retries__a_destination_that_asks_for_it_is_left_alone(void **st
 	evpipe_testbroker_answer_with(world.broker, &answer, NULL);
 	world_emit(&world, "ACME", "a");
 	world_pass(&world, 1000);
+	assert_non_null(strstr(change, "destination=ACME state=\"left alone\" for_ms=3"));
 	int64_t until_ms = last_post(&world)->answered_ms + 30000;
 	for (int i = 0; i < 100; i++)
 		world_emit(&world, "ACME", "b");
