@@ -169,8 +169,12 @@ static void report(const struct recovery *recovery, uint64_t left)
 		putchar('\n');
 		json_decref(all);
 	}
-	tell("%s %s found, %s sent, %s left", grouped(found, recovery->found), recovery->rejected ? "rejected events" : "events",
-	     grouped(sent, stats.sent), grouped(number, left));
+	const char *what = recovery->rejected ? "rejected events" : "events";
+	if (recovery->dry_run)
+		tell("%s %s found", grouped(found, recovery->found), what);
+	else
+		tell("%s %s found, %s sent, %s left", grouped(found, recovery->found), what, grouped(sent, stats.sent),
+		     grouped(number, left));
 }
 
 static int recover(struct recovery *recovery, evpipe_config *config)
