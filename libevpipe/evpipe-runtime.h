@@ -37,7 +37,7 @@ typedef struct evpipe_runtime {
 } evpipe_runtime;
 
 #ifdef __cplusplus
-#define EVPIPE_RUNTIME_INIT {sizeof(evpipe_runtime)}
+#define EVPIPE_RUNTIME_INIT evpipe_sized<evpipe_runtime>()
 #else
 #define EVPIPE_RUNTIME_INIT {.size = sizeof(evpipe_runtime)}
 #endif

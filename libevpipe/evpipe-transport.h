@@ -231,7 +231,7 @@ typedef struct evpipe_fault_plan {
 } evpipe_fault_plan;
 
 #ifdef __cplusplus
-#define EVPIPE_FAULT_PLAN_INIT {sizeof(evpipe_fault_plan)}
+#define EVPIPE_FAULT_PLAN_INIT evpipe_sized<evpipe_fault_plan>()
 #else
 #define EVPIPE_FAULT_PLAN_INIT {.size = sizeof(evpipe_fault_plan)}
 #endif

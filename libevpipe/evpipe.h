@@ -30,6 +30,18 @@ extern "C" {
 #define EVPIPE_EXPORT
 #endif
 
+#ifdef __cplusplus
+/* What an EVPIPE_..._INIT is in C++: all of it zero but its size. */
+extern "C++" {
+template <typename T> inline T evpipe_sized()
+{
+	T object = T();
+	object.size = sizeof object;
+	return object;
+}
+}
+#endif
+
 /* The version of this header; evpipe_version() is that of the library that runs. */
 #define EVPIPE_VERSION_MAJOR 0
 #define EVPIPE_VERSION_MINOR 1
@@ -214,7 +226,7 @@ typedef struct evpipe_event {
 } evpipe_event;
 
 #ifdef __cplusplus
-#define EVPIPE_EVENT_INIT {sizeof(evpipe_event), NULL, NULL, 0, NULL, 0, NULL, NULL, NULL, 0, NULL, 0}
+#define EVPIPE_EVENT_INIT evpipe_sized<evpipe_event>()
 #else
 #define EVPIPE_EVENT_INIT {.size = sizeof(evpipe_event)}
 #endif
@@ -273,7 +285,7 @@ typedef struct evpipe_stats {
 } evpipe_stats;
 
 #ifdef __cplusplus
-#define EVPIPE_STATS_INIT {sizeof(evpipe_stats)}
+#define EVPIPE_STATS_INIT evpipe_sized<evpipe_stats>()
 #else
 #define EVPIPE_STATS_INIT {.size = sizeof(evpipe_stats)}
 #endif

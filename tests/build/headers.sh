@@ -3,7 +3,7 @@
 . "${srcdir:-.}/tests/build/lib.sh"
 make_tmp
 
-flags=(-Wall -Werror -pedantic-errors -fsyntax-only "-I$srcdir/libevpipe" "-I$srcdir/testbroker")
+flags=(-Wall -Wextra -Werror -pedantic-errors -fsyntax-only "-I$srcdir/libevpipe" "-I$srcdir/testbroker")
 have_cxx=no
 command -v "${CXX%% *}" >/dev/null && have_cxx=yes
 
@@ -34,7 +34,7 @@ while read -r header; do
 	# shellcheck disable=SC2086
 	compile C99 "$header" $CC -std=c99 "$source.c"
 	# shellcheck disable=SC2086
-	[ "$have_cxx" = no ] || compile C++ "$header" $CXX -std=c++11 "$source.cc"
+	[ "$have_cxx" = no ] || compile C++ "$header" $CXX -std=c++98 "$source.cc"
 done < <(core_headers; testbroker_headers)
 [ "$have_cxx" = yes ] || echo "no C++ compiler: the headers were not tried as C++" >&2
 finish
