@@ -9,6 +9,7 @@ static int print_json(const struct demo *demo, int64_t ms)
 	json_t *all = account_json(demo->account);
 	json_object_set_new(all, "complete", json_boolean(!demo->incomplete));
 	json_object_set_new(all, "invalid", json_integer((json_int_t)demo->feed.invalid));
+	json_object_set_new(all, "rejected", json_integer((json_int_t)demo->rejected));
 	json_object_set_new(all, "posts", json_integer((json_int_t)demo->stats.posts));
 	json_object_set_new(all, "posts_failed", json_integer((json_int_t)demo->stats.posts_failed));
 	json_object_set_new(all, "seconds", json_real((double)ms / 1000));
@@ -23,7 +24,7 @@ static void print_people(const struct demo *demo, const struct account_counts *t
 	char posts[GROUPED_MAX], failed[GROUPED_MAX], rate[GROUPED_MAX];
 	account_print(demo->account, stdout);
 	fflush(stdout);
-	tell("\n%s posts, %s of them not accepted; %.1f s, %s events/s", grouped(posts, demo->stats.posts),
+	tell("\n%s %s, %s not accepted; %.1f s, %s events/s", grouped(posts, demo->stats.posts), demo->stats.posts == 1 ? "post" : "posts",
 	     grouped(failed, demo->stats.posts_failed), (double)ms / 1000,
 	     grouped(rate, totals->emitted * 1000 / (uint64_t)(ms + !ms)));
 }
@@ -53,5 +54,7 @@ int demo_report(struct demo *demo)
 		return fail(EX_TEMPFAIL, "stopped with %s events on their way", grouped(number, totals.left));
 	if (totals.lost)
 		return fail(EX_SOFTWARE, "%s events are lost", grouped(number, totals.lost));
+	if (!code && demo->rejected)
+		code = EX_DATAERR;
 	return code ? code : demo->input_code;
 }

@@ -98,6 +98,7 @@ static void refused(void *ctx, const evpipe_event *event)
 static void on_rejected(void *ctx, const evpipe_event *event, evpipe_err why, const char *text)
 {
 	struct demo *demo = ctx;
+	demo->rejected++;
 	account_withdraw(demo->account, event);
 	complain("the broker will never take event %s of %s: %s", event->id, event->destination,
 	         text && *text ? text : evpipe_strerror(why));
@@ -118,7 +119,8 @@ static int emit_all(struct demo *demo)
 	demo->input_code = demo->has_input ? feed_run(feed, demo->file) : demo_example_run(demo);
 	if (evpipe_producer_close(feed->producer, (uint32_t)feed->timeout_ms, &left) == EVPIPE_ETIMEOUT) {
 		evpipe_producer_error(feed->producer, &error);
-		complain("%llu events did not get to the broker: %s", (unsigned long long)left, error.text);
+		complain("%llu %s not get to the broker: %s", (unsigned long long)left, left == 1 ? "event did" : "events did",
+		         error.code ? error.text : "no acknowledgement came in time; see --timeout");
 		demo->incomplete = 1;
 	}
 	demo->incomplete |= feed->stopped | feed->gave_up;
@@ -135,6 +137,16 @@ static uint64_t moves(struct demo *demo)
 	evpipe_stats stats;
 	runner_stats(demo->runner, &stats);
 	return stats.delivered + demo_retried(&stats) + demo_dead_lettered(&stats);
+}
+
+/* What still waits for a retry, or for its answer, is not lost. */
+static void give_up(struct demo *demo)
+{
+	evpipe_stats stats;
+	runner_stats(demo->runner, &stats);
+	demo->incomplete = stats.lag + stats.in_flight > 0;
+	if (demo->incomplete)
+		complain("nothing has moved for %.1f s: see --timeout", (double)demo->feed.timeout_ms / 1000);
 }
 
 /* Until each event was delivered or dead-lettered, or nothing moves any more. */
@@ -154,8 +166,10 @@ static void wait_for_all(struct demo *demo)
 		if (moves(demo) != before)
 			moved_ms = now_ms();
 		before = moves(demo);
-		if (now_ms() - moved_ms > demo->feed.timeout_ms)
+		if (now_ms() - moved_ms > demo->feed.timeout_ms) {
+			give_up(demo);
 			return;
+		}
 	}
 }
 

@@ -35,6 +35,7 @@ struct demo {
 	int64_t            started_ms;
 	int                input_code; /* of reading it */
 	int                incomplete; /* interrupted, or given up */
+	uint64_t           rejected;   /* by the pump's thread, read when that has ended */
 	evpipe_stats       stats;      /* of the workers, at their end */
 	char               own_id[24];
 };

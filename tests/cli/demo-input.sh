@@ -25,4 +25,9 @@ run 0 demo --destination-field org --id-field id --fail-rate 20% --down org-1@0s
 prints '"emitted":2000,"delivered":1999,'
 prints '"dead_lettered":1,'
 prints '"lost":0,"left":0,"destinations"'
+
+# What waits for a retry that takes too long is left, not lost.
+run 75 demo --destination A --down A@0s+1h --timeout 500ms --set retry.quick_max=0 --set retry.delays=1h --json "$tmp/events.ndjson"
+prints '"delivered":0,.*"lost":0,"left":2000,"destinations"'
+says 'nothing has moved for 0.5 s'
 finish

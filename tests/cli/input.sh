@@ -56,6 +56,15 @@ says "^evpipe: $tmp/long.ndjson:1: an event of 3[0-9]* bytes is too large"
 says "^evpipe: $tmp/long.ndjson:7: not valid JSON"
 prints '"emitted":3,"delivered":3,'
 
+# Larger than the broker takes.
+run 65 demo --destination A --id-field id --set event.max=3MiB --line-max 3MiB --json - <<END
+{"id":"large","text":"$(awk 'BEGIN { for (i = 0; i < 2000000; i++) printf "x" }')"}
+{"id":"small"}
+END
+says '^evpipe: the broker will never take event large of A: '
+prints '"emitted":1,"delivered":1,'
+prints '"rejected":1'
+
 # Times.
 {
 	echo '{"id":"1","t":"2026-01-31T09:00:05.699+01:00"}'
