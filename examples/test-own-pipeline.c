@@ -26,6 +26,7 @@ static void test_outage__is_survived_and_delays_nobody_else(void **state)
 	evpipe_config     *config;
 	evpipe_producer   *producer;
 	evpipe_worker     *worker;
+	(void)state;
 	assert_int_equal(evpipe_testbroker_new(&broker, 1), EVPIPE_OK);
 	assert_int_equal(evpipe_config_new(&config), EVPIPE_OK);
 	assert_int_equal(evpipe_testbroker_attach(broker, config), EVPIPE_OK);

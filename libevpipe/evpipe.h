@@ -220,7 +220,7 @@ typedef struct evpipe_event {
 	const char          *type;        /* CloudEvents type, at most 255 bytes; NULL: event.type */
 	const char          *content_type; /* at most 255 bytes; NULL: application/json */
 	const char          *id;          /* stable and unique, at most 255 bytes; NULL: libevpipe gives one */
-	int64_t              time_ms;     /* since 1970; 0: now, to some 10 ms: as the pump knew it when it last looked */
+	int64_t              time_ms;     /* since 1970, not before; 0: now, to some 10 ms: as the pump knew it when it last looked */
 	const evpipe_header *headers;
 	size_t               headers_count; /* at most 32 */
 } evpipe_event;
