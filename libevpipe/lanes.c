@@ -161,7 +161,7 @@ static evpipe__lane *lane_for(struct evpipe__lanes *lanes, uint32_t hash)
 /* Its partition may be somebody else's by now, who will deliver it. */
 static void add_unless_gone(evpipe__pipeline *pipeline, evpipe__batch *batch, evpipe__event *event)
 {
-	if (evpipe__intake_partition(pipeline, event))
+	if (evpipe__partition_of(pipeline, event->assignment))
 		evpipe__batch_add(batch, event);
 	else
 		evpipe__pipeline_end(pipeline, event, EVPIPE__END_RELINQUISHED);
@@ -418,7 +418,7 @@ static void divert_batch(evpipe__pipeline *pipeline, evpipe__batch *batch, int64
 	for (size_t i = 0; i < batch->public.count; i++) {
 		evpipe__event *event = batch->events[i];
 		/* One that waits for its quick retry has failed; a half has not been posted as it is. */
-		if (!evpipe__intake_partition(pipeline, event))
+		if (!evpipe__partition_of(pipeline, event->assignment))
 			evpipe__pipeline_end(pipeline, event, EVPIPE__END_RELINQUISHED);
 		else if (batch->quick_retries)
 			evpipe__router_retry(pipeline, event, wait_ms);

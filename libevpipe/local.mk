@@ -32,6 +32,7 @@ CORE_SOURCES = \
 	libevpipe/memory.c libevpipe/memory.h \
 	libevpipe/pipeline.c libevpipe/pipeline.h \
 	libevpipe/partitioner.c \
+	libevpipe/partitions.c \
 	libevpipe/pieces.c libevpipe/pieces.h \
 	libevpipe/platform.c libevpipe/platform-storage.c libevpipe/platform.h \
 	libevpipe/posting.c \

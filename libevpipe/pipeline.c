@@ -109,7 +109,7 @@ void evpipe__pipeline_free(evpipe__pipeline *pipeline)
 	evpipe__batch_free_list(&pipeline->posted, &pipeline->pieces);
 	while (pipeline->destinations)
 		evpipe__destination_free(pipeline->destinations);
-	evpipe__intake_release(pipeline);
+	evpipe__partitions_release(pipeline);
 	evpipe__pieces_close(&pipeline->pieces, &pipeline->open);
 	evpipe__pieces_release(&pipeline->pieces);
 	evpipe__timer_release(&pipeline->timers, &pipeline->sweep);
@@ -203,7 +203,7 @@ static void count_end(evpipe__pipeline *pipeline, const evpipe__event *event, ev
 
 void evpipe__pipeline_end(evpipe__pipeline *pipeline, evpipe__event *event, evpipe__end end)
 {
-	evpipe__partition *partition = evpipe__intake_partition(pipeline, event);
+	evpipe__partition *partition = evpipe__partition_of(pipeline, event->assignment);
 
 	count_end(pipeline, event, end);
 	pipeline->stats.in_flight--;
@@ -214,7 +214,7 @@ void evpipe__pipeline_end(evpipe__pipeline *pipeline, evpipe__event *event, evpi
 	if (partition) {
 		if (end != EVPIPE__END_RELINQUISHED)
 			pipeline->setup.transport_ops->settle(pipeline->setup.transport, partition->assignment, event->offset);
-		evpipe__intake_settled(pipeline, partition);
+		evpipe__partition_settled(pipeline, partition);
 	}
 	evpipe__event_free(event, &pipeline->pieces);
 }
@@ -379,7 +379,7 @@ void evpipe__pipeline_stop(evpipe__pipeline *pipeline)
 	pipeline->stop_until_ms = pipeline->now_ms + pipeline->drain_ms;
 	evpipe__log_line(&pipeline->setup.log, EVPIPE_LOG_INFO, "event=stopping in_flight=%llu",
 	                 (unsigned long long)pipeline->stats.in_flight);
-	evpipe__intake_stop(pipeline);
+	evpipe__partitions_drop_heads(pipeline);
 	/* What waits for its turn is posted now, what waits for a time goes to a tier. */
 	HASH_ITER(hh, pipeline->destinations, destination, next) {
 		if (evpipe__destination_wait(destination) > 0)
@@ -391,7 +391,7 @@ void evpipe__pipeline_stop(evpipe__pipeline *pipeline)
 
 void evpipe__pipeline_finish(evpipe__pipeline *pipeline)
 {
-	evpipe__intake_forget(pipeline);
+	evpipe__partitions_forget(pipeline);
 	while (evpipe__intake_step(pipeline))
 		;
 	pipeline->stats.relinquished += pipeline->stats.in_flight;
@@ -410,25 +410,11 @@ const evpipe_error *evpipe__pipeline_error(const evpipe__pipeline *pipeline)
 	return pipeline->state == EVPIPE__FAILED ? &pipeline->failure : &pipeline->error;
 }
 
-static uint64_t lag_of(const evpipe__pipeline *pipeline)
-{
-	const evpipe_transport_ops *ops = pipeline->setup.transport_ops;
-	uint64_t                    lag = 0;
-	for (size_t i = 0; ops->lag && i < pipeline->partitions_count; i++) {
-		const evpipe__partition *partition = pipeline->partitions[i];
-		if (!partition || partition->state != PARTITION_OWNED)
-			continue;
-		int64_t records = ops->lag(pipeline->setup.transport, partition->assignment);
-		lag += records > 0 ? (uint64_t)records : 0;
-	}
-	return lag;
-}
-
 void evpipe__pipeline_stats(const evpipe__pipeline *pipeline, evpipe_stats *stats)
 {
 	*stats = pipeline->stats;
 	if (pipeline->state < EVPIPE__DRAINED)
-		stats->lag = lag_of(pipeline);
+		stats->lag = evpipe__partitions_lag(pipeline);
 }
 
 int evpipe__pipeline_each_destination(const evpipe__pipeline *pipeline, evpipe_destination_fn visit, void *ctx)

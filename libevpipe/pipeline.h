@@ -2,7 +2,8 @@
  * pipeline.h: a worker without its facade: from polled records to settled ones. Sans-I/O: transport, sink, clocks and
  * randomness are handed in, and whoever owns it calls step.
  *
- *   intake.c       records and assignments, as the transport gives them, tiers' heads that wait until they are due
+ *   intake.c       what the transport tells, records above all
+ *   partitions.c   which ones are ours; tiers' heads, that wait until they are due
  *   destinations.c whose events they are: what is known of each destination, and whether it may be posted to
  *   lanes.c        where events wait in order; from which batches are taken
  *   posting.c      which destination posts next: deficit round robin
@@ -230,13 +231,37 @@ void evpipe__pipeline_end(evpipe__pipeline *pipeline, evpipe__event *event, evpi
 
 /* ---- intake.c ---- */
 
-int  evpipe__intake_step(evpipe__pipeline *pipeline);
-void evpipe__intake_stop(evpipe__pipeline *pipeline); /* drops the tiers' heads */
-void evpipe__intake_forget(evpipe__pipeline *pipeline); /* all partitions: nothing is settled any more */
-void evpipe__intake_release(evpipe__pipeline *pipeline);
-/* The event's partition, or NULL if that was taken from us meanwhile. */
-evpipe__partition *evpipe__intake_partition(evpipe__pipeline *pipeline, const evpipe__event *event);
-void               evpipe__intake_settled(evpipe__pipeline *pipeline, evpipe__partition *partition);
+int evpipe__intake_step(evpipe__pipeline *pipeline);
+/* Into the lanes of its destination, or straight on if that may not be posted to for long. */
+void evpipe__intake_accept(evpipe__pipeline *pipeline, evpipe__event *event);
+
+/* ---- partitions.c ---- */
+
+/* NULL: it was taken from us meanwhile. In a header, since it is asked for each event, again and again. */
+static inline evpipe__partition *evpipe__partition_of(const evpipe__pipeline *pipeline, evpipe_assignment assignment)
+{
+	if (assignment.slot >= pipeline->partitions_count)
+		return NULL;
+	evpipe__partition *partition = pipeline->partitions[assignment.slot];
+	if (!partition || partition->state == PARTITION_NONE || partition->assignment.epoch != assignment.epoch)
+		return NULL;
+	return partition;
+}
+
+void evpipe__partition_assigned(evpipe__pipeline *pipeline, const evpipe_transport_event *event);
+void evpipe__partition_revoked(evpipe__pipeline *pipeline, const evpipe_transport_event *event);
+void evpipe__partition_lost(evpipe__pipeline *pipeline, const evpipe_transport_event *event);
+/* One more of its records is settled: the last one ends its draining. */
+void evpipe__partition_settled(evpipe__pipeline *pipeline, evpipe__partition *partition);
+/* How long the record at this offset of a tier has still to wait; 0: it is due. */
+int64_t evpipe__partition_wait(evpipe__pipeline *pipeline, evpipe__partition *partition, const evpipe__envelope *envelope,
+                               int64_t offset);
+/* No records until its head is due, which is accepted then. */
+void     evpipe__partition_hold(evpipe__pipeline *pipeline, evpipe__partition *partition, evpipe__event *head, int64_t wait_ms);
+void     evpipe__partitions_drop_heads(evpipe__pipeline *pipeline);
+void     evpipe__partitions_forget(evpipe__pipeline *pipeline); /* nothing is settled any more */
+void     evpipe__partitions_release(evpipe__pipeline *pipeline);
+uint64_t evpipe__partitions_lag(const evpipe__pipeline *pipeline); /* records that are there and were not taken yet */
 
 /* ---- destinations.c ---- */
 
