@@ -1,8 +1,6 @@
 /*
  * What the transport has to tell: records, which become events and go to their destinations, above all.
  */
-#include <string.h>
-
 #include "errors.h"
 #include "foreign.h"
 #include "pipeline.h"
@@ -109,25 +107,6 @@ static int on_record(evpipe__pipeline *pipeline, const evpipe_transport_event *p
 
 /* ---- what else there is ---- */
 
-static void on_topic(evpipe__pipeline *pipeline, const evpipe_transport_event *event)
-{
-	char quoted[256];
-	int  which = strcmp(event->topic, pipeline->topic) == 0             ? (int)pipeline->tiers.count
-	             : strcmp(event->topic, pipeline->tiers.dead_topic) == 0 ? (int)pipeline->tiers.count + 1
-	                                                                     : evpipe__tiers_of_topic(&pipeline->tiers, event->topic);
-	if (which < 0)
-		return;
-	if (event->err) {
-		evpipe__pipeline_fail(pipeline, event->err, "topic %s: %s", event->topic,
-		                      event->text ? event->text : evpipe_strerror(event->err));
-		return;
-	}
-	if (event->text)
-		evpipe__log_line(&pipeline->setup.log, EVPIPE_LOG_WARN, "event=topic_differs topic=%s text=%s", event->topic,
-		                 evpipe__log_quote(quoted, sizeof quoted, event->text));
-	pipeline->topics[which].state = TOPIC_THERE;
-}
-
 static void on_notice(evpipe__pipeline *pipeline, const evpipe_transport_event *event)
 {
 	char quoted[512];
@@ -185,7 +164,7 @@ int evpipe__intake_step(evpipe__pipeline *pipeline)
 			on_committed(pipeline, &event);
 			break;
 		case EVPIPE_TRANSPORT_TOPIC:
-			on_topic(pipeline, &event);
+			evpipe__topics_told(pipeline, &event);
 			break;
 		case EVPIPE_TRANSPORT_NOTICE:
 			on_notice(pipeline, &event);

@@ -53,6 +53,7 @@ CORE_SOURCES = \
 	libevpipe/tiers.c libevpipe/tiers.h \
 	libevpipe/timers.c libevpipe/timers.h \
 	libevpipe/timestamp.c libevpipe/timestamp.h \
+	libevpipe/topics.c \
 	libevpipe/values.c libevpipe/values.h \
 	libevpipe/verdicts.c \
 	libevpipe/worker.c

@@ -237,72 +237,6 @@ static void on_sweep(void *owner)
 	}
 }
 
-static void name_topic(const evpipe__pipeline *pipeline, size_t which, evpipe_topic_spec *spec)
-{
-	size_t               tiers = pipeline->tiers.count;
-	const evpipe_config *config = pipeline->setup.config;
-	*spec = (evpipe_topic_spec){
-		.size = sizeof *spec,
-		.name = which < tiers ? pipeline->tiers.topics[which] : which == tiers ? pipeline->topic : pipeline->tiers.dead_topic,
-		.partitions = (int32_t)evpipe_config_number(config, NULL, "topic.partitions"),
-		.replication = (int16_t)evpipe_config_number(config, NULL, "topic.replication"),
-		.retention_ms = evpipe_config_number(config, NULL, which == tiers + 1 ? "dead_letter.retention" : "topic.retention"),
-		.create = evpipe_config_number(config, NULL, "topic.create") == 0,
-	};
-}
-
-static evpipe_err subscribe(evpipe__pipeline *pipeline)
-{
-	const char *group = evpipe_config_text(pipeline->setup.config, NULL, "group.name");
-	char        retry_group[300];
-	evpipe_subscription main_topic = {
-		.size = sizeof main_topic, .group = group, .topics = (const char *const *)&pipeline->topic, .topics_count = 1};
-	evpipe_subscription tiers = {.size = sizeof tiers,
-	                             .group = retry_group,
-	                             .topics = (const char *const *)pipeline->tiers.topics,
-	                             .topics_count = pipeline->tiers.count,
-	                             .delayed = 1};
-
-	snprintf(retry_group, sizeof retry_group, "%s-retry", group);
-	evpipe_err err = pipeline->setup.transport_ops->subscribe(pipeline->setup.transport, &main_topic);
-	if (!err)
-		err = pipeline->setup.transport_ops->subscribe(pipeline->setup.transport, &tiers);
-	return err;
-}
-
-/* All topics there are, then the subscriptions. The transport goes on trying while its broker is away. */
-static int start(evpipe__pipeline *pipeline)
-{
-	size_t there = 0, count = pipeline->tiers.count + 2;
-	int    any = 0;
-
-	for (size_t i = 0; i < count && pipeline->state == EVPIPE__STARTING; i++) {
-		evpipe_topic_spec spec;
-		there += pipeline->topics[i].state == TOPIC_THERE;
-		if (pipeline->topics[i].state != TOPIC_TO_ASK)
-			continue;
-		name_topic(pipeline, i, &spec);
-		evpipe_err err = pipeline->setup.transport_ops->ensure_topic(pipeline->setup.transport, &spec);
-		if (err && err != EVPIPE_ENOTSUP && err != EVPIPE_EAGAIN)
-			evpipe__pipeline_fail(pipeline, err, "%s: %s", spec.name, evpipe_strerror(err));
-		if (err != EVPIPE_EAGAIN)
-			pipeline->topics[i].state = err ? TOPIC_THERE : TOPIC_ASKED;
-		any = 1;
-	}
-	if (pipeline->state != EVPIPE__STARTING || there < count)
-		return any;
-	evpipe_err err = subscribe(pipeline);
-	if (err) {
-		evpipe__pipeline_fail(pipeline, err, "subscribing: %s", evpipe_strerror(err));
-		return 1;
-	}
-	pipeline->state = EVPIPE__RUNNING;
-	pipeline->error.code = EVPIPE_OK;
-	evpipe__log_line(&pipeline->setup.log, EVPIPE_LOG_INFO, "event=subscribed topic=%s tiers=%zu", pipeline->topic,
-	                 pipeline->tiers.count);
-	return 1;
-}
-
 static void check_drained(evpipe__pipeline *pipeline)
 {
 	if (pipeline->state != EVPIPE__STOPPING)
@@ -343,7 +277,7 @@ int evpipe__pipeline_step(evpipe__pipeline *pipeline, int64_t *next_due_ms)
 		return 0;
 	pipeline->now_ms = pipeline->setup.runtime->mono_ms(pipeline->setup.runtime->ctx);
 	if (pipeline->state == EVPIPE__STARTING)
-		any |= start(pipeline);
+		any |= evpipe__topics_step(pipeline);
 	any |= evpipe__intake_step(pipeline);
 	any |= evpipe__timers_fire(&pipeline->timers, pipeline->now_ms) > 0;
 	any |= evpipe__posting_step(pipeline);

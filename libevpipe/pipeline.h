@@ -9,6 +9,7 @@
  *   posting.c      which destination posts next: deficit round robin
  *   verdicts.c     what an answer means for each event
  *   router.c       handing events over to retry tiers and dead letters
+ *   topics.c       starting: topics, then subscriptions
  *   pipeline.c     life, one round, the ledger, stopping
  */
 #ifndef EVPIPE_PIPELINE_H
@@ -163,7 +164,7 @@ struct evpipe__pipeline {
 	int64_t quick_min_ms, quick_max_ms;
 	int64_t age_max_ms;
 
-	/* Topics that are looked after before anything is subscribed to: the tiers', then the main one, then the dead letters'. */
+	/* Topics that are looked after before anything is subscribed to, in the order of topics.c. */
 	struct {
 		enum { TOPIC_TO_ASK = 0, TOPIC_ASKED, TOPIC_THERE } state;
 	} topics[EVPIPE_TIERS_MAX + 2];
@@ -228,6 +229,12 @@ typedef enum evpipe__end {
 	EVPIPE__END_RELINQUISHED
 } evpipe__end;
 void evpipe__pipeline_end(evpipe__pipeline *pipeline, evpipe__event *event, evpipe__end end);
+
+/* ---- topics.c ---- */
+
+/* While starting: ask for topics; when all are there, subscribe and run. The transport goes on trying while its broker is away. */
+int  evpipe__topics_step(evpipe__pipeline *pipeline);
+void evpipe__topics_told(evpipe__pipeline *pipeline, const evpipe_transport_event *event); /* of one of them */
 
 /* ---- intake.c ---- */
 
