@@ -22,7 +22,7 @@ void evpipe__intake_accept(evpipe__pipeline *pipeline, evpipe__event *event)
 		return;
 	}
 	evpipe__lanes_add(destination, event);
-	evpipe__destination_make_room(destination);
+	evpipe__hoards_make_room(destination);
 }
 
 /*

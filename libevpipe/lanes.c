@@ -142,7 +142,7 @@ static void append(evpipe__lane *lane, evpipe__event *event)
 	evpipe__batch_add(batch, event);
 }
 
-static evpipe__batch *take_pending(evpipe__lane *lane)
+evpipe__batch *evpipe__lane_take_pending(evpipe__lane *lane)
 {
 	evpipe__batch *batch = TAILQ_FIRST(&lane->pending);
 	if (!batch)
@@ -198,7 +198,7 @@ static void change(evpipe__destination *destination, unsigned count)
 	destination->lanes = lanes;
 	for (unsigned i = 0; i < destination->old->count; i++) {
 		evpipe__batch *batch;
-		while ((batch = take_pending(&destination->old->lane[i]))) {
+		while ((batch = evpipe__lane_take_pending(&destination->old->lane[i]))) {
 			/* The batches they come into know only of what is lost from now on. */
 			batch = without_gone(destination->pipeline, batch);
 			if (!batch)
@@ -374,7 +374,7 @@ static void cut(evpipe__lane *lane, evpipe__batch *batch)
 static evpipe__batch *next_pending(evpipe__lane *lane)
 {
 	evpipe__batch *batch = NULL, *first;
-	while (!batch && (first = take_pending(lane))) {
+	while (!batch && (first = evpipe__lane_take_pending(lane))) {
 		cut(lane, first);
 		batch = without_gone(lane->destination->pipeline, first);
 	}
@@ -437,7 +437,7 @@ static void divert_lane(evpipe__lane *lane, int64_t wait_ms)
 		TAILQ_REMOVE(&lane->again, batch, link);
 		divert_batch(pipeline, batch, wait_ms);
 	}
-	while ((batch = take_pending(lane)))
+	while ((batch = evpipe__lane_take_pending(lane)))
 		divert_batch(pipeline, batch, wait_ms);
 	evpipe__lane_refresh(lane);
 }
@@ -448,44 +448,4 @@ void evpipe__lanes_divert(evpipe__destination *destination, int64_t wait_ms)
 	for (int s = 0; s < 2; s++)
 		for (unsigned i = 0; sets[s] && i < sets[s]->count; i++)
 			divert_lane(&sets[s]->lane[i], wait_ms);
-}
-
-/* NULL: nothing is pending. */
-static evpipe__lane *oldest_lane(const evpipe__destination *destination)
-{
-	struct evpipe__lanes *const sets[] = {destination->old, destination->lanes};
-	evpipe__lane               *oldest = NULL;
-	for (int s = 0; s < 2; s++)
-		for (unsigned i = 0; sets[s] && i < sets[s]->count; i++) {
-			evpipe__lane        *lane = &sets[s]->lane[i];
-			const evpipe__batch *first = TAILQ_FIRST(&lane->pending);
-			if (first && (!oldest || first->since_ms < TAILQ_FIRST(&oldest->pending)->since_ms))
-				oldest = lane;
-		}
-	return oldest;
-}
-
-int64_t evpipe__lanes_oldest_ms(const evpipe__destination *destination)
-{
-	const evpipe__lane *lane = oldest_lane(destination);
-	return lane ? TAILQ_FIRST(&lane->pending)->since_ms : INT64_MAX;
-}
-
-int evpipe__lanes_park_oldest(evpipe__destination *destination)
-{
-	evpipe__lane  *lane = oldest_lane(destination);
-	evpipe__batch *batch = TAILQ_FIRST(&lane->pending);
-	size_t         parked = 0, count = batch->public.count;
-
-	while (parked < count && evpipe__router_park_now(destination->pipeline, batch->events[parked]))
-		parked++;
-	if (parked == count) {
-		evpipe__batch_free(take_pending(lane));
-	} else if (parked) {
-		evpipe__batch_restart(batch);
-		for (size_t i = parked; i < count; i++)
-			evpipe__batch_add(batch, batch->events[i]);
-	}
-	evpipe__lane_refresh(lane);
-	return parked == count;
 }

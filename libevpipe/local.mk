@@ -20,6 +20,7 @@ CORE_SOURCES = \
 	libevpipe/foreign.c libevpipe/foreign.h \
 	libevpipe/frontier.c \
 	libevpipe/forms.c libevpipe/forms.h \
+	libevpipe/hoards.c \
 	libevpipe/home.c libevpipe/home.h \
 	libevpipe/ini.c libevpipe/ini.h \
 	libevpipe/inspect.c \

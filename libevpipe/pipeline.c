@@ -7,13 +7,16 @@
 #include "errors.h"
 #include "memory.h"
 
-/* How often destinations that are slow are looked for. */
+/* How often hoards are looked for. */
 #define SWEEP_MS 1000
 
 /* Memory kept for events to come: enough for those of some posts that end together. */
 #define SPARE_MAX ((size_t)4 * 1024 * 1024)
 
-static void on_sweep(void *owner);
+static void on_sweep(void *owner)
+{
+	evpipe__hoards_sweep(owner);
+}
 
 static void on_hand_over_again(void *owner)
 {
@@ -141,18 +144,6 @@ size_t evpipe__pipeline_memory(const evpipe__pipeline *pipeline)
 	return setup->sink_ops->memory ? events + setup->sink_ops->memory(setup->sink) : events;
 }
 
-size_t evpipe__pipeline_room(const evpipe__pipeline *pipeline)
-{
-	size_t max = pipeline->events_memory_max, used = pipeline->pieces.used - pipeline->leaving;
-	return used < max ? max - used : 0;
-}
-
-int evpipe__pipeline_is_starving(const evpipe__pipeline *pipeline)
-{
-	return evpipe__pipeline_room(pipeline) <= pipeline->events_memory_max / 8 && pipeline->has_free_posts &&
-	       !TAILQ_EMPTY(&pipeline->idle);
-}
-
 void evpipe__pipeline_fail(evpipe__pipeline *pipeline, evpipe_err err, const char *format, ...)
 {
 	char    text[EVPIPE_ERROR_TEXT_MAX];
@@ -220,22 +211,6 @@ void evpipe__pipeline_end(evpipe__pipeline *pipeline, evpipe__event *event, evpi
 }
 
 /* ---- one round ---- */
-
-/*
- * Where nothing comes in any more, nothing but time shows that others starve; or that the transport has room again for
- * what is in their way.
- */
-static void on_sweep(void *owner)
-{
-	evpipe__pipeline    *pipeline = owner;
-	evpipe__destination *destination, *next;
-
-	HASH_ITER(hh, pipeline->destinations, destination, next) {
-		if (pipeline->state != EVPIPE__RUNNING || !evpipe__pipeline_is_starving(pipeline))
-			return;
-		evpipe__destination_make_room(destination);
-	}
-}
 
 static void check_drained(evpipe__pipeline *pipeline)
 {

@@ -5,6 +5,7 @@
  *   intake.c       what the transport tells, records above all
  *   partitions.c   which ones are ours; tiers' heads, that wait until they are due
  *   destinations.c whose events they are: what is known of each destination, and whether it may be posted to
+ *   hoards.c       those of them that are in the way of others when memory is short
  *   lanes.c        where events wait in order; from which batches are taken
  *   posting.c      which destination posts next: deficit round robin
  *   verdicts.c     what an answer means for each event
@@ -205,14 +206,6 @@ struct evpipe__pipeline {
 /* A random time between two. */
 int64_t evpipe__pipeline_jitter(evpipe__pipeline *pipeline, int64_t least_ms, int64_t most_ms);
 int64_t evpipe__pipeline_wall_ms(const evpipe__pipeline *pipeline);
-/*
- * Room for events is short although more could be posted than is here to post, and some destinations have nothing here:
- * theirs may well wait behind what is held. (When all have something to post, or all posts are out, taking more would
- * not help anybody.)
- */
-int evpipe__pipeline_is_starving(const evpipe__pipeline *pipeline);
-/* Bytes of the budget that are free, or soon will be, since their events are being handed over. */
-size_t evpipe__pipeline_room(const evpipe__pipeline *pipeline);
 /* Bytes of events, of memory that is kept for them, and of the sink: what the worker holds beside the transport. */
 size_t evpipe__pipeline_memory(const evpipe__pipeline *pipeline);
 
@@ -292,11 +285,19 @@ void evpipe__destination_refused(evpipe__destination *destination, const evpipe_
 void evpipe__destination_leave_alone(evpipe__destination *destination, int64_t ms);
 /* Nothing waits here for longer than the first tier would make it wait: that goes to a tier. */
 void evpipe__destination_wait_elsewhere(evpipe__destination *destination);
+
+/* ---- hoards.c ---- */
+
 /*
- * Others starve. If it is a hoard that is in their way, its oldest events go to the first tier, until it holds no more
- * than is left for all others, or the transport takes no more.
+ * An event came. If others starve, and the destination is a hoard that is in their way, its oldest events go to the first
+ * tier, until it holds no more than is left for all others, or the transport takes no more.
  */
-void evpipe__destination_make_room(evpipe__destination *destination);
+void evpipe__hoards_make_room(evpipe__destination *destination);
+/*
+ * The same for all: where nothing comes in any more, nothing but time shows that others starve; or that the transport has
+ * room again for what is in their way.
+ */
+void evpipe__hoards_sweep(evpipe__pipeline *pipeline);
 
 /* ---- lanes.c ---- */
 
@@ -309,6 +310,8 @@ void evpipe__lane_posted(evpipe__lane *lane);
 void evpipe__lane_repost(evpipe__lane *lane, evpipe__batch *batch); /* before everything else of the lane */
 /* The next batch of a ready lane; NULL: there is none after all. */
 evpipe__batch *evpipe__lane_take(evpipe__lane *lane);
+/* The first batch that is pending, whoever its events are by now; NULL: there is none. The lane has to be refreshed. */
+evpipe__batch *evpipe__lane_take_pending(evpipe__lane *lane);
 void           evpipe__lane_refresh(evpipe__lane *lane);
 void           evpipe__lanes_refresh(evpipe__destination *destination);
 /* For the memory of an event with that hash of its key. */
@@ -317,9 +320,6 @@ evpipe__piece **evpipe__lanes_open_piece(evpipe__destination *destination, uint3
 void            evpipe__lanes_rest(evpipe__destination *destination);
 /* Hand everything that waits over to a tier, at or beyond wait_ms. */
 void evpipe__lanes_divert(evpipe__destination *destination, int64_t wait_ms);
-/* Its oldest batch goes to the first tier; something is pending. False if the transport has no room: the rest of it stays. */
-int     evpipe__lanes_park_oldest(evpipe__destination *destination);
-int64_t evpipe__lanes_oldest_ms(const evpipe__destination *destination); /* arrival of the oldest pending; INT64_MAX: none */
 
 /* ---- posting.c ---- */
 
