@@ -28,6 +28,7 @@ CORE_SOURCES = \
 	libevpipe/json.c libevpipe/json.h \
 	libevpipe/journal.c libevpipe/journal.h \
 	libevpipe/lanes.c \
+	libevpipe/lanes-number.c \
 	libevpipe/load.c \
 	libevpipe/log.c libevpipe/log.h \
 	libevpipe/memory.c libevpipe/memory.h \

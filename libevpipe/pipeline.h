@@ -7,6 +7,7 @@
  *   destinations.c whose events they are: what is known of each destination, and whether it may be posted to
  *   hoards.c       those of them that are in the way of others when memory is short
  *   lanes.c        where events wait in order; from which batches are taken
+ *   lanes-number.c how many of them a destination has
  *   posting.c      which destination posts next: deficit round robin
  *   verdicts.c     what an answer means for each event
  *   router.c       handing events over to retry tiers and dead letters
@@ -225,7 +226,7 @@ void evpipe__pipeline_end(evpipe__pipeline *pipeline, evpipe__event *event, evpi
 
 /* ---- topics.c ---- */
 
-/* While starting: ask for topics; when all are there, subscribe and run. The transport goes on trying while its broker is away. */
+/* While starting: ask for topics; subscribe when all are there. The transport goes on trying while its broker is away. */
 int  evpipe__topics_step(evpipe__pipeline *pipeline);
 void evpipe__topics_told(evpipe__pipeline *pipeline, const evpipe_transport_event *event); /* of one of them */
 
@@ -314,12 +315,23 @@ evpipe__batch *evpipe__lane_take(evpipe__lane *lane);
 evpipe__batch *evpipe__lane_take_pending(evpipe__lane *lane);
 void           evpipe__lane_refresh(evpipe__lane *lane);
 void           evpipe__lanes_refresh(evpipe__destination *destination);
+/* What is pending goes from those to these, which are of the same destination. */
+void evpipe__lanes_move_pending(struct evpipe__lanes *from, struct evpipe__lanes *to);
+/* How many posts wait, and would be full, however they are limited; no more than `enough` are counted. */
+size_t evpipe__lanes_full_posts(const evpipe__destination *destination, size_t enough);
 /* For the memory of an event with that hash of its key. */
 evpipe__piece **evpipe__lanes_open_piece(evpipe__destination *destination, uint32_t hash);
 /* Nothing is here: keep no memory for what may come. */
 void            evpipe__lanes_rest(evpipe__destination *destination);
 /* Hand everything that waits over to a tier, at or beyond wait_ms. */
 void evpipe__lanes_divert(evpipe__destination *destination, int64_t wait_ms);
+
+/* ---- lanes-number.c ---- */
+
+/* With lanes from before a change: whether there may be something in them that has to be posted before this lane may. */
+int evpipe__lane_waits_for_old(const evpipe__lane *lane);
+/* A post has just ended: old lanes may be done with, more be wanted. True if not just its lane has to be refreshed. */
+int evpipe__lanes_adapt(evpipe__destination *destination);
 
 /* ---- posting.c ---- */
 
