@@ -14,6 +14,7 @@ CORE_SOURCES = \
 	libevpipe/check.c \
 	libevpipe/config.c \
 	libevpipe/destinations.c \
+	libevpipe/emit.c \
 	libevpipe/envelope.c libevpipe/envelope.h \
 	libevpipe/errors.c libevpipe/errors.h \
 	libevpipe/event.c libevpipe/event.h \
@@ -38,7 +39,7 @@ CORE_SOURCES = \
 	libevpipe/pieces.c libevpipe/pieces.h \
 	libevpipe/platform.c libevpipe/platform-storage.c libevpipe/platform.h \
 	libevpipe/posting.c \
-	libevpipe/producer.c \
+	libevpipe/producer.c libevpipe/producer.h \
 	libevpipe/properties.c libevpipe/properties.h \
 	libevpipe/pump.c libevpipe/pump.h \
 	libevpipe/record.h \
