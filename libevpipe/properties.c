@@ -159,16 +159,16 @@ const evpipe__property evpipe__properties[] = {
 	 .text = "The most a worker holds of events, with the transport's queues and the sink's bodies. When it is "
 	         "reached, the worker stops fetching until some are delivered or handed to a retry topic. Half of it "
 	         "is for records fetched ahead. At least eight times `event.max`."},
-	{.name = "worker.drain_timeout", .type = EVPIPE__DURATION, .min = 0, .max = HOUR, .initial = "30s",
+	{.name = "worker.drain_timeout", .type = EVPIPE__DURATION, .min = 0, .max = HOUR, .initial = "20s",
 	 .example = "10s",
 	 .text = "How long a worker that is to stop goes on to deliver what it took. What is left then is delivered "
-	         "by others, or by the next start. Keep it below what a supervisor grants (Kubernetes: 30 s, systemd: "
-	         "90 s)."},
+	         "by others, or by the next start. Keep it some seconds below what a supervisor grants (Kubernetes: 30 s, "
+	         "systemd: 90 s): the last commit comes after it."},
 	{.name = "worker.handover_timeout", .type = EVPIPE__DURATION, .min = 0, .max = 4 * MINUTE, .initial = "5s",
 	 .example = "1m",
 	 .text = "How long a worker goes on to deliver what it took of a partition that another worker is to have. Until "
-	         "then nobody takes more of it; what is under way after that may be delivered twice. Less than Kafka's "
-	         "`max.poll.interval.ms` (5 min), at which a rebalance goes on without the worker."},
+	         "then nobody takes more of it; what is under way after that may be delivered twice. It must be less than "
+	         "`kafka.max.poll.interval.ms` (5 min), at which a rebalance goes on without the worker."},
 
 	{.name = "commit.interval", .type = EVPIPE__DURATION, .min = 10 * MS, .max = MINUTE, .initial = "1s",
 	 .example = "5s",

@@ -37,9 +37,17 @@ static evpipe_err check_consumer(const evpipe__kafka *kafka, evpipe_error *error
 	evpipe__kafka_share share = {.bytes = kafka->memory_max, .partitions = 1};
 	rd_kafka_conf_t    *conf;
 	evpipe_err          err = evpipe__kafka_settings(&conf, kafka, EVPIPE__KAFKA_CONSUMER, "group", &share, error);
-	if (!err)
-		rd_kafka_conf_destroy(conf);
-	return err;
+
+	if (err)
+		return err;
+	size_t interval_ms = evpipe__kafka_number(conf, "max.poll.interval.ms");
+	rd_kafka_conf_destroy(conf);
+	if ((size_t)evpipe_config_number(kafka->config, NULL, "worker.handover_timeout") < interval_ms)
+		return EVPIPE_OK;
+	return evpipe__fail(error, EVPIPE_ECONFIG,
+	                    "worker.handover_timeout = %s: it must be less than kafka.max.poll.interval.ms = %zu, at which a "
+	                    "rebalance goes on without the worker",
+	                    evpipe_config_text(kafka->config, NULL, "worker.handover_timeout"), interval_ms);
 }
 
 static evpipe_err open_parts(evpipe__kafka *kafka, evpipe_error *error)

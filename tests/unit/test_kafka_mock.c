@@ -238,6 +238,8 @@ static void test_kafka__what_cannot_be_is_refused_before_anything_is_opened(void
 	refuse("kafka://a:1", "kafka.no.such.property", "1", "kafka.no.such.property");
 	refuse("kafka://a:1", "kafka.consumer.fetch.min.bytes", "many", "kafka.consumer.");
 	refuse("kafka://a:1", "kafka.producer.linger.ms", "-1", "kafka.producer.");
+	refuse("kafka://a:1", "kafka.consumer.max.poll.interval.ms", "5000",
+	       "worker.handover_timeout = 5s: it must be less than kafka.max.poll.interval.ms = 5000");
 }
 
 static void test_kafka__properties_reach_the_client_they_are_for(void **state)
