@@ -33,6 +33,7 @@ CORE_SOURCES = \
 	libevpipe/load.c \
 	libevpipe/log.c libevpipe/log.h \
 	libevpipe/memory.c libevpipe/memory.h \
+	libevpipe/outgoing.c libevpipe/outgoing.h \
 	libevpipe/pipeline.c libevpipe/pipeline.h \
 	libevpipe/partitioner.c \
 	libevpipe/partitions.c \
