@@ -58,14 +58,7 @@ evpipe_err evpipe__pump_new(evpipe__pump **out, const evpipe__pump_setup *setup,
 		evpipe__pump_free(pump);
 		return evpipe__fail_plain(error, EVPIPE_ENOMEM);
 	}
-	pump->spec = (evpipe_topic_spec){
-		.size = sizeof pump->spec,
-		.name = pump->outgoing.topic,
-		.partitions = (int32_t)evpipe_config_number(config, NULL, "topic.partitions"),
-		.replication = (int16_t)evpipe_config_number(config, NULL, "topic.replication"),
-		.retention_ms = evpipe_config_number(config, NULL, "topic.retention"),
-		.create = evpipe_config_number(config, NULL, "topic.create") == 0,
-	};
+	pump->spec = evpipe__settings_topic(config, pump->outgoing.topic, "topic.retention");
 	pump->sync_interval_ms = evpipe_config_number(config, NULL, "journal.sync_interval");
 	pump->sync_at_ms = setup->runtime->mono_ms(setup->runtime->ctx) + pump->sync_interval_ms;
 	next_source(pump);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "pipeline.h"
+#include "settings.h"
 
 /* The tiers', then the main one, then the dead letters'. */
 static size_t count_of(const evpipe__pipeline *pipeline)
@@ -18,23 +19,11 @@ static const char *name_of(const evpipe__pipeline *pipeline, size_t which)
 	return which < tiers ? pipeline->tiers.topics[which] : which == tiers ? pipeline->topic : pipeline->tiers.dead_topic;
 }
 
-static int is_dead_letters(const evpipe__pipeline *pipeline, size_t which)
-{
-	return which == pipeline->tiers.count + 1;
-}
-
 static evpipe_err ensure(evpipe__pipeline *pipeline, size_t which)
 {
-	const evpipe_config *config = pipeline->setup.config;
-	const char          *retention = is_dead_letters(pipeline, which) ? "dead_letter.retention" : "topic.retention";
-	evpipe_topic_spec    spec = {
-		.size = sizeof spec,
-		.name = name_of(pipeline, which),
-		.partitions = (int32_t)evpipe_config_number(config, NULL, "topic.partitions"),
-		.replication = (int16_t)evpipe_config_number(config, NULL, "topic.replication"),
-		.retention_ms = evpipe_config_number(config, NULL, retention),
-		.create = evpipe_config_number(config, NULL, "topic.create") == 0,
-	};
+	int               is_dead = which == pipeline->tiers.count + 1;
+	evpipe_topic_spec spec = evpipe__settings_topic(pipeline->setup.config, name_of(pipeline, which),
+	                                                is_dead ? "dead_letter.retention" : "topic.retention");
 	return pipeline->setup.transport_ops->ensure_topic(pipeline->setup.transport, &spec);
 }
 
