@@ -36,9 +36,6 @@ static int is_another(const void *name, const void *other, size_t len)
 
 #define LEAVE_ALONE_MAX_MS 3600000
 
-/* A burst may be worked off soon: who holds much is a hoard only when something of it has waited for so long. */
-#define HOARD_PATIENCE_MS 1000
-
 static void on_reopen(void *owner)
 {
 	evpipe__destination *destination = owner;
@@ -295,33 +292,4 @@ void evpipe__destination_leave_alone(evpipe__destination *destination, int64_t m
 	destination->not_before_ms = until_ms;
 	log_state(destination, EVPIPE_LOG_INFO, "asked to be left alone");
 	evpipe__destination_wait_elsewhere(destination);
-}
-
-/*
- * It takes less than comes: it holds more than is left for all others (as buffers are shared in a switch, Choudhury and
- * Hahne 1998), though all that may be posted was, and its oldest event has waited for some time beyond its linger. Once
- * that was seen, those that are the oldest then need not wait as long.
- */
-static int hoards(evpipe__destination *destination)
-{
-	const evpipe__pipeline *pipeline = destination->pipeline;
-
-	if (destination->held <= evpipe__pipeline_room(pipeline))
-		return 0;
-	int64_t now_ms = pipeline->now_ms, oldest_ms = evpipe__lanes_oldest_ms(destination);
-	if (oldest_ms == INT64_MAX)
-		return 0;
-	if (now_ms >= destination->hoards_until_ms && now_ms - oldest_ms <= destination->linger_ms + HOARD_PATIENCE_MS)
-		return 0;
-	destination->hoards_until_ms = now_ms + HOARD_PATIENCE_MS;
-	return 1;
-}
-
-void evpipe__destination_make_room(evpipe__destination *destination)
-{
-	while (evpipe__pipeline_is_starving(destination->pipeline) && hoards(destination))
-		if (!evpipe__lanes_park_oldest(destination)) {
-			destination->pipeline->is_cramped = 1;
-			return;
-		}
 }

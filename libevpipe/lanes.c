@@ -1,16 +1,10 @@
 /*
  * Where events wait in order. A key belongs to one lane, and with order = key a lane has one post in flight, so that a
- * key's events arrive in order without anything being kept for each key. When a destination has a backlog, its lanes
- * double, and what is pending moves to the new ones. A new lane may not post before what the old ones have in flight,
- * or have to post again, is done.
+ * key's events arrive in order without anything being kept for each key.
  */
 #include "bug.h"
-#include "errors.h"
 #include "memory.h"
 #include "pipeline.h"
-
-/* A post is worth another lane when this many batches wait for each. */
-#define BACKLOG_BATCHES 2
 
 static void on_timer(void *owner)
 {
@@ -54,46 +48,7 @@ void evpipe__lanes_free(struct evpipe__lanes *lanes)
 	evpipe__free(lanes);
 }
 
-/* ---- how many ---- */
-
-static int is_empty(const evpipe__lane *lane)
-{
-	return !lane->posting && TAILQ_EMPTY(&lane->pending) && TAILQ_EMPTY(&lane->again);
-}
-
-/* A key in lane j of n is in lane j mod m of m, where m divides n: two lanes share keys if they agree modulo the smaller number. */
-static int waits_for_old(const evpipe__lane *lane)
-{
-	const evpipe__destination *destination = lane->destination;
-	if (!destination->old || lane < destination->lanes->lane || lane >= destination->lanes->lane + destination->lanes->count)
-		return 0;
-	const struct evpipe__lanes *old = destination->old;
-	unsigned smaller = old->count < destination->lanes->count ? old->count : destination->lanes->count;
-	for (unsigned i = lane->index % smaller; i < old->count; i += smaller)
-		if (!is_empty(&old->lane[i]))
-			return 1;
-	return 0;
-}
-
-static int drop_old(evpipe__destination *destination)
-{
-	if (!destination->old)
-		return 1;
-	for (unsigned i = 0; i < destination->old->count; i++)
-		if (!is_empty(&destination->old->lane[i]))
-			return 0;
-	evpipe__lanes_free(destination->old);
-	destination->old = NULL;
-	return 1;
-}
-
-static unsigned lanes_max(const evpipe__destination *destination)
-{
-	unsigned max = 1;
-	while (2 * max <= destination->in_flight_max)
-		max *= 2;
-	return max;
-}
+/* ---- what is pending ---- */
 
 static size_t bytes_max(const evpipe__destination *destination)
 {
@@ -142,7 +97,7 @@ static void append(evpipe__lane *lane, evpipe__event *event)
 	evpipe__batch_add(batch, event);
 }
 
-static evpipe__batch *take_pending(evpipe__lane *lane)
+evpipe__batch *evpipe__lane_take_pending(evpipe__lane *lane)
 {
 	evpipe__batch *batch = TAILQ_FIRST(&lane->pending);
 	if (!batch)
@@ -161,7 +116,7 @@ static evpipe__lane *lane_for(struct evpipe__lanes *lanes, uint32_t hash)
 /* Its partition may be somebody else's by now, who will deliver it. */
 static void add_unless_gone(evpipe__pipeline *pipeline, evpipe__batch *batch, evpipe__event *event)
 {
-	if (evpipe__intake_partition(pipeline, event))
+	if (evpipe__partition_of(pipeline, event->assignment))
 		evpipe__batch_add(batch, event);
 	else
 		evpipe__pipeline_end(pipeline, event, EVPIPE__END_RELINQUISHED);
@@ -188,31 +143,24 @@ static evpipe__batch *without_gone(evpipe__pipeline *pipeline, evpipe__batch *ba
 	return unless_empty(batch);
 }
 
-/* Each event moves as often as lanes double, which is seldom. */
-static void change(evpipe__destination *destination, unsigned count)
+void evpipe__lanes_move_pending(struct evpipe__lanes *from, struct evpipe__lanes *to)
 {
-	struct evpipe__lanes *lanes;
-	if (evpipe__lanes_new(&lanes, destination, count) != EVPIPE_OK)
-		return; /* it works with those it has */
-	destination->old = destination->lanes;
-	destination->lanes = lanes;
-	for (unsigned i = 0; i < destination->old->count; i++) {
+	for (unsigned i = 0; i < from->count; i++) {
+		evpipe__lane  *lane = &from->lane[i];
 		evpipe__batch *batch;
-		while ((batch = take_pending(&destination->old->lane[i]))) {
+		while ((batch = evpipe__lane_take_pending(lane))) {
 			/* The batches they come into know only of what is lost from now on. */
-			batch = without_gone(destination->pipeline, batch);
+			batch = without_gone(lane->destination->pipeline, batch);
 			if (!batch)
 				continue;
 			for (size_t e = 0; e < batch->public.count; e++)
-				append(lane_for(lanes, batch->events[e]->hash), batch->events[e]);
+				append(lane_for(to, batch->events[e]->hash), batch->events[e]);
 			evpipe__batch_free(batch);
 		}
 	}
-	drop_old(destination);
 }
 
-/* How many posts wait, and would be full, however they are limited; no more than `enough` are counted. */
-static size_t full_posts(const evpipe__destination *destination, size_t enough)
+size_t evpipe__lanes_full_posts(const evpipe__destination *destination, size_t enough)
 {
 	const struct evpipe__lanes *lanes = destination->lanes;
 	const evpipe__batch        *batch;
@@ -225,25 +173,6 @@ static size_t full_posts(const evpipe__destination *destination, size_t enough)
 				posts += parts > 1 ? parts : 1;
 		}
 	return posts;
-}
-
-static int adapt(evpipe__destination *destination)
-{
-	if (!destination->pipeline->ordered || !drop_old(destination))
-		return 0;
-	const struct evpipe__lanes *lanes = destination->lanes;
-	if (lanes->count > 1 && !destination->posting && destination->held == 0) {
-		change(destination, 1);
-		return 1;
-	}
-	/* Asked when a post has just ended: all the others are out, too. */
-	if (lanes->count >= lanes_max(destination) || destination->posting + 1 < lanes->count)
-		return 0;
-	size_t enough = (size_t)BACKLOG_BATCHES * lanes->count;
-	if (full_posts(destination, enough) < enough)
-		return 0;
-	change(destination, 2 * lanes->count);
-	return 1;
 }
 
 /* ---- whether a lane may post ---- */
@@ -265,7 +194,8 @@ static int64_t lane_due(const evpipe__lane *lane)
 {
 	const evpipe__batch *again = TAILQ_FIRST(&lane->again);
 	int                  ordered = lane->destination->pipeline->ordered;
-	if ((ordered && lane->posting && !evpipe__bug(DISORDER)) || waits_for_old(lane))
+	if ((ordered && lane->posting && !evpipe__bug(DISORDER)) ||
+	    (lane->destination->old && evpipe__lane_waits_for_old(lane)))
 		return INT64_MAX;
 	int64_t due = again ? again->not_before_ms : INT64_MAX;
 	if (again && ordered)
@@ -343,12 +273,10 @@ void evpipe__lane_posted(evpipe__lane *lane)
 	evpipe__destination *destination = lane->destination;
 	lane->posting--;
 	destination->posting--;
-	if (destination->old || adapt(destination)) {
-		drop_old(destination);
+	if (evpipe__lanes_adapt(destination))
 		evpipe__lanes_refresh(destination);
-	} else {
+	else
 		evpipe__lane_refresh(lane);
-	}
 	/* Other lanes may have stepped back for want of room in the pool: this is the answer they wait for. */
 	evpipe__posting_activate(destination);
 	evpipe__destination_rest(destination);
@@ -374,7 +302,7 @@ static void cut(evpipe__lane *lane, evpipe__batch *batch)
 static evpipe__batch *next_pending(evpipe__lane *lane)
 {
 	evpipe__batch *batch = NULL, *first;
-	while (!batch && (first = take_pending(lane))) {
+	while (!batch && (first = evpipe__lane_take_pending(lane))) {
 		cut(lane, first);
 		batch = without_gone(lane->destination->pipeline, first);
 	}
@@ -418,7 +346,7 @@ static void divert_batch(evpipe__pipeline *pipeline, evpipe__batch *batch, int64
 	for (size_t i = 0; i < batch->public.count; i++) {
 		evpipe__event *event = batch->events[i];
 		/* One that waits for its quick retry has failed; a half has not been posted as it is. */
-		if (!evpipe__intake_partition(pipeline, event))
+		if (!evpipe__partition_of(pipeline, event->assignment))
 			evpipe__pipeline_end(pipeline, event, EVPIPE__END_RELINQUISHED);
 		else if (batch->quick_retries)
 			evpipe__router_retry(pipeline, event, wait_ms);
@@ -437,7 +365,7 @@ static void divert_lane(evpipe__lane *lane, int64_t wait_ms)
 		TAILQ_REMOVE(&lane->again, batch, link);
 		divert_batch(pipeline, batch, wait_ms);
 	}
-	while ((batch = take_pending(lane)))
+	while ((batch = evpipe__lane_take_pending(lane)))
 		divert_batch(pipeline, batch, wait_ms);
 	evpipe__lane_refresh(lane);
 }
@@ -448,44 +376,4 @@ void evpipe__lanes_divert(evpipe__destination *destination, int64_t wait_ms)
 	for (int s = 0; s < 2; s++)
 		for (unsigned i = 0; sets[s] && i < sets[s]->count; i++)
 			divert_lane(&sets[s]->lane[i], wait_ms);
-}
-
-/* NULL: nothing is pending. */
-static evpipe__lane *oldest_lane(const evpipe__destination *destination)
-{
-	struct evpipe__lanes *const sets[] = {destination->old, destination->lanes};
-	evpipe__lane               *oldest = NULL;
-	for (int s = 0; s < 2; s++)
-		for (unsigned i = 0; sets[s] && i < sets[s]->count; i++) {
-			evpipe__lane        *lane = &sets[s]->lane[i];
-			const evpipe__batch *first = TAILQ_FIRST(&lane->pending);
-			if (first && (!oldest || first->since_ms < TAILQ_FIRST(&oldest->pending)->since_ms))
-				oldest = lane;
-		}
-	return oldest;
-}
-
-int64_t evpipe__lanes_oldest_ms(const evpipe__destination *destination)
-{
-	const evpipe__lane *lane = oldest_lane(destination);
-	return lane ? TAILQ_FIRST(&lane->pending)->since_ms : INT64_MAX;
-}
-
-int evpipe__lanes_park_oldest(evpipe__destination *destination)
-{
-	evpipe__lane  *lane = oldest_lane(destination);
-	evpipe__batch *batch = TAILQ_FIRST(&lane->pending);
-	size_t         parked = 0, count = batch->public.count;
-
-	while (parked < count && evpipe__router_park_now(destination->pipeline, batch->events[parked]))
-		parked++;
-	if (parked == count) {
-		evpipe__batch_free(take_pending(lane));
-	} else if (parked) {
-		evpipe__batch_restart(batch);
-		for (size_t i = parked; i < count; i++)
-			evpipe__batch_add(batch, batch->events[i]);
-	}
-	evpipe__lane_refresh(lane);
-	return parked == count;
 }

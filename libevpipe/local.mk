@@ -14,12 +14,14 @@ CORE_SOURCES = \
 	libevpipe/check.c \
 	libevpipe/config.c \
 	libevpipe/destinations.c \
+	libevpipe/emit.c \
 	libevpipe/envelope.c libevpipe/envelope.h \
 	libevpipe/errors.c libevpipe/errors.h \
 	libevpipe/event.c libevpipe/event.h \
 	libevpipe/foreign.c libevpipe/foreign.h \
 	libevpipe/frontier.c \
 	libevpipe/forms.c libevpipe/forms.h \
+	libevpipe/hoards.c \
 	libevpipe/home.c libevpipe/home.h \
 	libevpipe/ini.c libevpipe/ini.h \
 	libevpipe/inspect.c \
@@ -27,15 +29,18 @@ CORE_SOURCES = \
 	libevpipe/json.c libevpipe/json.h \
 	libevpipe/journal.c libevpipe/journal.h \
 	libevpipe/lanes.c \
+	libevpipe/lanes-number.c \
 	libevpipe/load.c \
 	libevpipe/log.c libevpipe/log.h \
 	libevpipe/memory.c libevpipe/memory.h \
+	libevpipe/outgoing.c libevpipe/outgoing.h \
 	libevpipe/pipeline.c libevpipe/pipeline.h \
 	libevpipe/partitioner.c \
+	libevpipe/partitions.c \
 	libevpipe/pieces.c libevpipe/pieces.h \
 	libevpipe/platform.c libevpipe/platform-storage.c libevpipe/platform.h \
 	libevpipe/posting.c \
-	libevpipe/producer.c \
+	libevpipe/producer.c libevpipe/producer.h \
 	libevpipe/properties.c libevpipe/properties.h \
 	libevpipe/pump.c libevpipe/pump.h \
 	libevpipe/record.h \
@@ -52,6 +57,7 @@ CORE_SOURCES = \
 	libevpipe/tiers.c libevpipe/tiers.h \
 	libevpipe/timers.c libevpipe/timers.h \
 	libevpipe/timestamp.c libevpipe/timestamp.h \
+	libevpipe/topics.c \
 	libevpipe/values.c libevpipe/values.h \
 	libevpipe/verdicts.c \
 	libevpipe/worker.c

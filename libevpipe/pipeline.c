@@ -7,13 +7,16 @@
 #include "errors.h"
 #include "memory.h"
 
-/* How often destinations that are slow are looked for. */
+/* How often hoards are looked for. */
 #define SWEEP_MS 1000
 
 /* Memory kept for events to come: enough for those of some posts that end together. */
 #define SPARE_MAX ((size_t)4 * 1024 * 1024)
 
-static void on_sweep(void *owner);
+static void on_sweep(void *owner)
+{
+	evpipe__hoards_sweep(owner);
+}
 
 static void on_hand_over_again(void *owner)
 {
@@ -109,7 +112,7 @@ void evpipe__pipeline_free(evpipe__pipeline *pipeline)
 	evpipe__batch_free_list(&pipeline->posted, &pipeline->pieces);
 	while (pipeline->destinations)
 		evpipe__destination_free(pipeline->destinations);
-	evpipe__intake_release(pipeline);
+	evpipe__partitions_release(pipeline);
 	evpipe__pieces_close(&pipeline->pieces, &pipeline->open);
 	evpipe__pieces_release(&pipeline->pieces);
 	evpipe__timer_release(&pipeline->timers, &pipeline->sweep);
@@ -139,18 +142,6 @@ size_t evpipe__pipeline_memory(const evpipe__pipeline *pipeline)
 	const evpipe__pipeline_setup *setup = &pipeline->setup;
 	size_t events = pipeline->pieces.used + pipeline->pieces.spare_bytes;
 	return setup->sink_ops->memory ? events + setup->sink_ops->memory(setup->sink) : events;
-}
-
-size_t evpipe__pipeline_room(const evpipe__pipeline *pipeline)
-{
-	size_t max = pipeline->events_memory_max, used = pipeline->pieces.used - pipeline->leaving;
-	return used < max ? max - used : 0;
-}
-
-int evpipe__pipeline_is_starving(const evpipe__pipeline *pipeline)
-{
-	return evpipe__pipeline_room(pipeline) <= pipeline->events_memory_max / 8 && pipeline->has_free_posts &&
-	       !TAILQ_EMPTY(&pipeline->idle);
 }
 
 void evpipe__pipeline_fail(evpipe__pipeline *pipeline, evpipe_err err, const char *format, ...)
@@ -203,7 +194,7 @@ static void count_end(evpipe__pipeline *pipeline, const evpipe__event *event, ev
 
 void evpipe__pipeline_end(evpipe__pipeline *pipeline, evpipe__event *event, evpipe__end end)
 {
-	evpipe__partition *partition = evpipe__intake_partition(pipeline, event);
+	evpipe__partition *partition = evpipe__partition_of(pipeline, event->assignment);
 
 	count_end(pipeline, event, end);
 	pipeline->stats.in_flight--;
@@ -214,94 +205,12 @@ void evpipe__pipeline_end(evpipe__pipeline *pipeline, evpipe__event *event, evpi
 	if (partition) {
 		if (end != EVPIPE__END_RELINQUISHED)
 			pipeline->setup.transport_ops->settle(pipeline->setup.transport, partition->assignment, event->offset);
-		evpipe__intake_settled(pipeline, partition);
+		evpipe__partition_settled(pipeline, partition);
 	}
 	evpipe__event_free(event, &pipeline->pieces);
 }
 
 /* ---- one round ---- */
-
-/*
- * Where nothing comes in any more, nothing but time shows that others starve; or that the transport has room again for
- * what is in their way.
- */
-static void on_sweep(void *owner)
-{
-	evpipe__pipeline    *pipeline = owner;
-	evpipe__destination *destination, *next;
-
-	HASH_ITER(hh, pipeline->destinations, destination, next) {
-		if (pipeline->state != EVPIPE__RUNNING || !evpipe__pipeline_is_starving(pipeline))
-			return;
-		evpipe__destination_make_room(destination);
-	}
-}
-
-static void name_topic(const evpipe__pipeline *pipeline, size_t which, evpipe_topic_spec *spec)
-{
-	size_t               tiers = pipeline->tiers.count;
-	const evpipe_config *config = pipeline->setup.config;
-	*spec = (evpipe_topic_spec){
-		.size = sizeof *spec,
-		.name = which < tiers ? pipeline->tiers.topics[which] : which == tiers ? pipeline->topic : pipeline->tiers.dead_topic,
-		.partitions = (int32_t)evpipe_config_number(config, NULL, "topic.partitions"),
-		.replication = (int16_t)evpipe_config_number(config, NULL, "topic.replication"),
-		.retention_ms = evpipe_config_number(config, NULL, which == tiers + 1 ? "dead_letter.retention" : "topic.retention"),
-		.create = evpipe_config_number(config, NULL, "topic.create") == 0,
-	};
-}
-
-static evpipe_err subscribe(evpipe__pipeline *pipeline)
-{
-	const char *group = evpipe_config_text(pipeline->setup.config, NULL, "group.name");
-	char        retry_group[300];
-	evpipe_subscription main_topic = {
-		.size = sizeof main_topic, .group = group, .topics = (const char *const *)&pipeline->topic, .topics_count = 1};
-	evpipe_subscription tiers = {.size = sizeof tiers,
-	                             .group = retry_group,
-	                             .topics = (const char *const *)pipeline->tiers.topics,
-	                             .topics_count = pipeline->tiers.count,
-	                             .delayed = 1};
-
-	snprintf(retry_group, sizeof retry_group, "%s-retry", group);
-	evpipe_err err = pipeline->setup.transport_ops->subscribe(pipeline->setup.transport, &main_topic);
-	if (!err)
-		err = pipeline->setup.transport_ops->subscribe(pipeline->setup.transport, &tiers);
-	return err;
-}
-
-/* All topics there are, then the subscriptions. The transport goes on trying while its broker is away. */
-static int start(evpipe__pipeline *pipeline)
-{
-	size_t there = 0, count = pipeline->tiers.count + 2;
-	int    any = 0;
-
-	for (size_t i = 0; i < count && pipeline->state == EVPIPE__STARTING; i++) {
-		evpipe_topic_spec spec;
-		there += pipeline->topics[i].state == TOPIC_THERE;
-		if (pipeline->topics[i].state != TOPIC_TO_ASK)
-			continue;
-		name_topic(pipeline, i, &spec);
-		evpipe_err err = pipeline->setup.transport_ops->ensure_topic(pipeline->setup.transport, &spec);
-		if (err && err != EVPIPE_ENOTSUP && err != EVPIPE_EAGAIN)
-			evpipe__pipeline_fail(pipeline, err, "%s: %s", spec.name, evpipe_strerror(err));
-		if (err != EVPIPE_EAGAIN)
-			pipeline->topics[i].state = err ? TOPIC_THERE : TOPIC_ASKED;
-		any = 1;
-	}
-	if (pipeline->state != EVPIPE__STARTING || there < count)
-		return any;
-	evpipe_err err = subscribe(pipeline);
-	if (err) {
-		evpipe__pipeline_fail(pipeline, err, "subscribing: %s", evpipe_strerror(err));
-		return 1;
-	}
-	pipeline->state = EVPIPE__RUNNING;
-	pipeline->error.code = EVPIPE_OK;
-	evpipe__log_line(&pipeline->setup.log, EVPIPE_LOG_INFO, "event=subscribed topic=%s tiers=%zu", pipeline->topic,
-	                 pipeline->tiers.count);
-	return 1;
-}
 
 static void check_drained(evpipe__pipeline *pipeline)
 {
@@ -343,7 +252,7 @@ int evpipe__pipeline_step(evpipe__pipeline *pipeline, int64_t *next_due_ms)
 		return 0;
 	pipeline->now_ms = pipeline->setup.runtime->mono_ms(pipeline->setup.runtime->ctx);
 	if (pipeline->state == EVPIPE__STARTING)
-		any |= start(pipeline);
+		any |= evpipe__topics_step(pipeline);
 	any |= evpipe__intake_step(pipeline);
 	any |= evpipe__timers_fire(&pipeline->timers, pipeline->now_ms) > 0;
 	any |= evpipe__posting_step(pipeline);
@@ -379,7 +288,7 @@ void evpipe__pipeline_stop(evpipe__pipeline *pipeline)
 	pipeline->stop_until_ms = pipeline->now_ms + pipeline->drain_ms;
 	evpipe__log_line(&pipeline->setup.log, EVPIPE_LOG_INFO, "event=stopping in_flight=%llu",
 	                 (unsigned long long)pipeline->stats.in_flight);
-	evpipe__intake_stop(pipeline);
+	evpipe__partitions_drop_heads(pipeline);
 	/* What waits for its turn is posted now, what waits for a time goes to a tier. */
 	HASH_ITER(hh, pipeline->destinations, destination, next) {
 		if (evpipe__destination_wait(destination) > 0)
@@ -391,7 +300,7 @@ void evpipe__pipeline_stop(evpipe__pipeline *pipeline)
 
 void evpipe__pipeline_finish(evpipe__pipeline *pipeline)
 {
-	evpipe__intake_forget(pipeline);
+	evpipe__partitions_forget(pipeline);
 	while (evpipe__intake_step(pipeline))
 		;
 	pipeline->stats.relinquished += pipeline->stats.in_flight;
@@ -410,25 +319,11 @@ const evpipe_error *evpipe__pipeline_error(const evpipe__pipeline *pipeline)
 	return pipeline->state == EVPIPE__FAILED ? &pipeline->failure : &pipeline->error;
 }
 
-static uint64_t lag_of(const evpipe__pipeline *pipeline)
-{
-	const evpipe_transport_ops *ops = pipeline->setup.transport_ops;
-	uint64_t                    lag = 0;
-	for (size_t i = 0; ops->lag && i < pipeline->partitions_count; i++) {
-		const evpipe__partition *partition = pipeline->partitions[i];
-		if (!partition || partition->state != PARTITION_OWNED)
-			continue;
-		int64_t records = ops->lag(pipeline->setup.transport, partition->assignment);
-		lag += records > 0 ? (uint64_t)records : 0;
-	}
-	return lag;
-}
-
 void evpipe__pipeline_stats(const evpipe__pipeline *pipeline, evpipe_stats *stats)
 {
 	*stats = pipeline->stats;
 	if (pipeline->state < EVPIPE__DRAINED)
-		stats->lag = lag_of(pipeline);
+		stats->lag = evpipe__partitions_lag(pipeline);
 }
 
 int evpipe__pipeline_each_destination(const evpipe__pipeline *pipeline, evpipe_destination_fn visit, void *ctx)

@@ -2,12 +2,16 @@
  * pipeline.h: a worker without its facade: from polled records to settled ones. Sans-I/O: transport, sink, clocks and
  * randomness are handed in, and whoever owns it calls step.
  *
- *   intake.c       records and assignments, as the transport gives them, tiers' heads that wait until they are due
+ *   intake.c       what the transport tells, records above all
+ *   partitions.c   which ones are ours; tiers' heads, that wait until they are due
  *   destinations.c whose events they are: what is known of each destination, and whether it may be posted to
+ *   hoards.c       those of them that are in the way of others when memory is short
  *   lanes.c        where events wait in order; from which batches are taken
+ *   lanes-number.c how many of them a destination has
  *   posting.c      which destination posts next: deficit round robin
  *   verdicts.c     what an answer means for each event
  *   router.c       handing events over to retry tiers and dead letters
+ *   topics.c       starting: topics, then subscriptions
  *   pipeline.c     life, one round, the ledger, stopping
  */
 #ifndef EVPIPE_PIPELINE_H
@@ -162,7 +166,7 @@ struct evpipe__pipeline {
 	int64_t quick_min_ms, quick_max_ms;
 	int64_t age_max_ms;
 
-	/* Topics that are looked after before anything is subscribed to: the tiers', then the main one, then the dead letters'. */
+	/* Topics that are looked after before anything is subscribed to, in the order of topics.c. */
 	struct {
 		enum { TOPIC_TO_ASK = 0, TOPIC_ASKED, TOPIC_THERE } state;
 	} topics[EVPIPE_TIERS_MAX + 2];
@@ -203,14 +207,6 @@ struct evpipe__pipeline {
 /* A random time between two. */
 int64_t evpipe__pipeline_jitter(evpipe__pipeline *pipeline, int64_t least_ms, int64_t most_ms);
 int64_t evpipe__pipeline_wall_ms(const evpipe__pipeline *pipeline);
-/*
- * Room for events is short although more could be posted than is here to post, and some destinations have nothing here:
- * theirs may well wait behind what is held. (When all have something to post, or all posts are out, taking more would
- * not help anybody.)
- */
-int evpipe__pipeline_is_starving(const evpipe__pipeline *pipeline);
-/* Bytes of the budget that are free, or soon will be, since their events are being handed over. */
-size_t evpipe__pipeline_room(const evpipe__pipeline *pipeline);
 /* Bytes of events, of memory that is kept for them, and of the sink: what the worker holds beside the transport. */
 size_t evpipe__pipeline_memory(const evpipe__pipeline *pipeline);
 
@@ -228,15 +224,45 @@ typedef enum evpipe__end {
 } evpipe__end;
 void evpipe__pipeline_end(evpipe__pipeline *pipeline, evpipe__event *event, evpipe__end end);
 
+/* ---- topics.c ---- */
+
+/* While starting: ask for topics; subscribe when all are there. The transport goes on trying while its broker is away. */
+int  evpipe__topics_step(evpipe__pipeline *pipeline);
+void evpipe__topics_told(evpipe__pipeline *pipeline, const evpipe_transport_event *event); /* of one of them */
+
 /* ---- intake.c ---- */
 
-int  evpipe__intake_step(evpipe__pipeline *pipeline);
-void evpipe__intake_stop(evpipe__pipeline *pipeline); /* drops the tiers' heads */
-void evpipe__intake_forget(evpipe__pipeline *pipeline); /* all partitions: nothing is settled any more */
-void evpipe__intake_release(evpipe__pipeline *pipeline);
-/* The event's partition, or NULL if that was taken from us meanwhile. */
-evpipe__partition *evpipe__intake_partition(evpipe__pipeline *pipeline, const evpipe__event *event);
-void               evpipe__intake_settled(evpipe__pipeline *pipeline, evpipe__partition *partition);
+int evpipe__intake_step(evpipe__pipeline *pipeline);
+/* Into the lanes of its destination, or straight on if that may not be posted to for long. */
+void evpipe__intake_accept(evpipe__pipeline *pipeline, evpipe__event *event);
+
+/* ---- partitions.c ---- */
+
+/* NULL: it was taken from us meanwhile. In a header, since it is asked for each event, again and again. */
+static inline evpipe__partition *evpipe__partition_of(const evpipe__pipeline *pipeline, evpipe_assignment assignment)
+{
+	if (assignment.slot >= pipeline->partitions_count)
+		return NULL;
+	evpipe__partition *partition = pipeline->partitions[assignment.slot];
+	if (!partition || partition->state == PARTITION_NONE || partition->assignment.epoch != assignment.epoch)
+		return NULL;
+	return partition;
+}
+
+void evpipe__partition_assigned(evpipe__pipeline *pipeline, const evpipe_transport_event *event);
+void evpipe__partition_revoked(evpipe__pipeline *pipeline, const evpipe_transport_event *event);
+void evpipe__partition_lost(evpipe__pipeline *pipeline, const evpipe_transport_event *event);
+/* One more of its records is settled: the last one ends its draining. */
+void evpipe__partition_settled(evpipe__pipeline *pipeline, evpipe__partition *partition);
+/* How long the record at this offset of a tier has still to wait; 0: it is due. */
+int64_t evpipe__partition_wait(evpipe__pipeline *pipeline, evpipe__partition *partition, const evpipe__envelope *envelope,
+                               int64_t offset);
+/* No records until its head is due, which is accepted then. */
+void     evpipe__partition_hold(evpipe__pipeline *pipeline, evpipe__partition *partition, evpipe__event *head, int64_t wait_ms);
+void     evpipe__partitions_drop_heads(evpipe__pipeline *pipeline);
+void     evpipe__partitions_forget(evpipe__pipeline *pipeline); /* nothing is settled any more */
+void     evpipe__partitions_release(evpipe__pipeline *pipeline);
+uint64_t evpipe__partitions_lag(const evpipe__pipeline *pipeline); /* records that are there and were not taken yet */
 
 /* ---- destinations.c ---- */
 
@@ -260,11 +286,19 @@ void evpipe__destination_refused(evpipe__destination *destination, const evpipe_
 void evpipe__destination_leave_alone(evpipe__destination *destination, int64_t ms);
 /* Nothing waits here for longer than the first tier would make it wait: that goes to a tier. */
 void evpipe__destination_wait_elsewhere(evpipe__destination *destination);
+
+/* ---- hoards.c ---- */
+
 /*
- * Others starve. If it is a hoard that is in their way, its oldest events go to the first tier, until it holds no more
- * than is left for all others, or the transport takes no more.
+ * An event came. If others starve, and the destination is a hoard that is in their way, its oldest events go to the first
+ * tier, until it holds no more than is left for all others, or the transport takes no more.
  */
-void evpipe__destination_make_room(evpipe__destination *destination);
+void evpipe__hoards_make_room(evpipe__destination *destination);
+/*
+ * The same for all: where nothing comes in any more, nothing but time shows that others starve; or that the transport has
+ * room again for what is in their way.
+ */
+void evpipe__hoards_sweep(evpipe__pipeline *pipeline);
 
 /* ---- lanes.c ---- */
 
@@ -277,17 +311,27 @@ void evpipe__lane_posted(evpipe__lane *lane);
 void evpipe__lane_repost(evpipe__lane *lane, evpipe__batch *batch); /* before everything else of the lane */
 /* The next batch of a ready lane; NULL: there is none after all. */
 evpipe__batch *evpipe__lane_take(evpipe__lane *lane);
+/* The first batch that is pending, whoever its events are by now; NULL: there is none. The lane has to be refreshed. */
+evpipe__batch *evpipe__lane_take_pending(evpipe__lane *lane);
 void           evpipe__lane_refresh(evpipe__lane *lane);
 void           evpipe__lanes_refresh(evpipe__destination *destination);
+/* What is pending goes from those to these, which are of the same destination. */
+void evpipe__lanes_move_pending(struct evpipe__lanes *from, struct evpipe__lanes *to);
+/* How many posts wait, and would be full, however they are limited; no more than `enough` are counted. */
+size_t evpipe__lanes_full_posts(const evpipe__destination *destination, size_t enough);
 /* For the memory of an event with that hash of its key. */
 evpipe__piece **evpipe__lanes_open_piece(evpipe__destination *destination, uint32_t hash);
 /* Nothing is here: keep no memory for what may come. */
 void            evpipe__lanes_rest(evpipe__destination *destination);
 /* Hand everything that waits over to a tier, at or beyond wait_ms. */
 void evpipe__lanes_divert(evpipe__destination *destination, int64_t wait_ms);
-/* Its oldest batch goes to the first tier; something is pending. False if the transport has no room: the rest of it stays. */
-int     evpipe__lanes_park_oldest(evpipe__destination *destination);
-int64_t evpipe__lanes_oldest_ms(const evpipe__destination *destination); /* arrival of the oldest pending; INT64_MAX: none */
+
+/* ---- lanes-number.c ---- */
+
+/* With lanes from before a change: whether there may be something in them that has to be posted before this lane may. */
+int evpipe__lane_waits_for_old(const evpipe__lane *lane);
+/* A post has just ended: old lanes may be done with, more be wanted. True if not just its lane has to be refreshed. */
+int evpipe__lanes_adapt(evpipe__destination *destination);
 
 /* ---- posting.c ---- */
 

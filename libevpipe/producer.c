@@ -1,25 +1,14 @@
 /*
  * The facade of a producer: resolves what the configuration names, runs the pump in a thread or by step, and keeps
- * close exact.
+ * close exact. What it is for, evpipe_emit, is in emit.c.
  */
-#include <evpipe.h>
+#include "producer.h"
 
-#include <stdatomic.h>
 #include <string.h>
 
 #include "errors.h"
-#include "home.h"
-#include "log.h"
 #include "memory.h"
-#include "platform.h"
-#include "pump.h"
-#include "record.h"
 #include "settings.h"
-
-#define DESTINATION_MAX 255
-#define TEXT_MAX 255
-#define KEY_MAX 1024
-#define HEADER_NAME_MAX 255
 
 /* The pump looks each millisecond while events come, and backs off when none do. Emit never wakes it. */
 #define LOOK_MS 1
@@ -29,115 +18,12 @@
 /* Who waits for the turn is notified; this only bounds a wait. */
 #define TURN_MS 1000
 
-enum state { OPEN, CLOSING, CLOSED };
-
-struct evpipe_producer {
-	/* What emit reads, together, and far from what others write. */
-	const volatile char *in_parent;
-	evpipe__journal     *journal; /* home's */
-	size_t               event_max;
-	int                  asks_clock; /* nobody tells the journal what time it is */
-
-	const evpipe_config        *config; /* ours */
-	const evpipe_runtime       *runtime;
-	const evpipe_transport_ops *ops;
-	void                       *transport;
-	evpipe__home                home;
-	evpipe__pump               *pump;
-	_Atomic uint64_t            refused;
-
-	int             stepped;
-	evpipe_stepper  stepper;
-	evpipe__thread *thread;
-	evpipe__waiter *waiter;
-
-	/*
-	 * Guarded by the monitor, which is never held while the transport or the application is called. Pump and
-	 * transport are used by whoever has the turn, and once it is closed by the one who closes.
-	 */
-	evpipe__monitor *monitor;
-	enum state   state;
-	int          turn_taken;
-	unsigned     flushes; /* that wait */
-	evpipe_error error;   /* the pump's, after its last round */
-};
-
-/* ---- emit ---- */
-
-static int is_name_reserved(const char *name)
-{
-	return strcmp(name, "evpipe") == 0 || strncmp(name, "ce_", 3) == 0;
-}
-
-static evpipe_err check_headers(const evpipe_producer *producer, const evpipe_event *event)
-{
-	if (event->headers_count > EVPIPE__HEADERS_MAX)
-		return EVPIPE_ETOOLARGE;
-	if (event->headers_count && !event->headers)
-		return EVPIPE_EINVAL;
-	for (size_t i = 0; i < event->headers_count; i++) {
-		const evpipe_header *header = &event->headers[i];
-		if (!header->name || !*header->name || is_name_reserved(header->name))
-			return EVPIPE_EINVAL;
-		/* Each alone: the sum could wrap around. */
-		if (strnlen(header->name, HEADER_NAME_MAX + 1) > HEADER_NAME_MAX ||
-		    (header->value && header->value_len > producer->event_max))
-			return EVPIPE_ETOOLARGE;
-	}
-	return EVPIPE_OK;
-}
-
-static evpipe_err check_event(const evpipe_producer *producer, const evpipe_event *event)
-{
-	if (!event || event->size != sizeof *event || !event->destination || !*event->destination)
-		return EVPIPE_EINVAL;
-	if (!event->data && event->data_len)
-		return EVPIPE_EINVAL;
-	if (event->key && event->key_len > KEY_MAX)
-		return EVPIPE_ETOOLARGE;
-	if (event->time_ms < 0)
-		return EVPIPE_EINVAL;
-	return event->headers_count ? check_headers(producer, event) : EVPIPE_OK;
-}
-
-static evpipe_err check_lengths(const evpipe_producer *producer, const size_t lengths[4], const evpipe_event *event, size_t size)
-{
-	if (lengths[0] > DESTINATION_MAX)
-		return EVPIPE_ETOOLARGE;
-	for (int i = 1; i < 4; i++)
-		if (lengths[i] > TEXT_MAX && lengths[i] != EVPIPE__NO_TEXT)
-			return EVPIPE_ETOOLARGE;
-	/* The data alone first: the sum could wrap around. */
-	return event->data_len > producer->event_max || size > producer->event_max ? EVPIPE_ETOOLARGE : EVPIPE_OK;
-}
+/* ---- the pump ---- */
 
 static int64_t wall_ms_of(const evpipe_producer *producer)
 {
 	return producer->runtime->wall_ms(producer->runtime->ctx);
 }
-
-/* Hot, as the append is: so they lie together. The first call after a rest waits for each page of code that it needs. */
-__attribute__((hot)) evpipe_err evpipe_emit(evpipe_producer *producer, const evpipe_event *event)
-{
-	if (!*producer->in_parent)
-		return EVPIPE_EFORKED;
-
-	size_t     lengths[4], size = 0;
-	evpipe_err err = check_event(producer, event);
-	if (!err) {
-		size = evpipe__record_size_of(event, lengths);
-		err = check_lengths(producer, lengths, event, size);
-	}
-	if (!err) {
-		int64_t now_ms = producer->asks_clock ? wall_ms_of(producer) : 0;
-		err = evpipe__journal_append(producer->journal, event, lengths, size, now_ms);
-	}
-	if (err)
-		atomic_fetch_add_explicit(&producer->refused, 1, memory_order_relaxed);
-	return err;
-}
-
-/* ---- the pump ---- */
 
 static int64_t now_of(const evpipe_producer *producer)
 {
@@ -150,7 +36,7 @@ static evpipe_err run_round(evpipe_producer *producer, int64_t *due_ms)
 	evpipe__monitor_lock(producer->monitor);
 	while (producer->turn_taken)
 		evpipe__monitor_wait_locked(producer->monitor, TURN_MS);
-	int closed = producer->state == CLOSED, flushing = producer->flushes > 0;
+	int closed = producer->state == EVPIPE__CLOSED, flushing = producer->flushes > 0;
 	producer->turn_taken = !closed;
 	evpipe__monitor_unlock(producer->monitor);
 	if (closed)
@@ -222,7 +108,8 @@ static int is_behind(const evpipe_producer *producer, uint64_t position)
 }
 
 /* Until everything before `position` is done with, or the state is not `state` any more. */
-static evpipe_err flush_locked(evpipe_producer *producer, uint64_t position, uint32_t timeout_ms, enum state state)
+static evpipe_err flush_locked(evpipe_producer *producer, uint64_t position, uint32_t timeout_ms,
+                               enum evpipe__producer_state state)
 {
 	int64_t until_ms = now_of(producer) + timeout_ms, left_ms = timeout_ms;
 
@@ -244,7 +131,7 @@ evpipe_err evpipe_producer_flush(evpipe_producer *producer, uint32_t timeout_ms)
 	if (!*producer->in_parent)
 		return EVPIPE_EFORKED;
 	evpipe__monitor_lock(producer->monitor);
-	evpipe_err err = flush_locked(producer, evpipe__journal_head(producer->journal), timeout_ms, OPEN);
+	evpipe_err err = flush_locked(producer, evpipe__journal_head(producer->journal), timeout_ms, EVPIPE__OPEN);
 	evpipe__monitor_unlock(producer->monitor);
 	return err;
 }
@@ -351,7 +238,7 @@ static void end_pump(evpipe_producer *producer)
 	evpipe__monitor_lock(producer->monitor);
 	while (producer->turn_taken)
 		evpipe__monitor_wait_locked(producer->monitor, TURN_MS);
-	producer->state = CLOSED;
+	producer->state = EVPIPE__CLOSED;
 	evpipe__monitor_unlock(producer->monitor);
 	if (producer->waiter)
 		evpipe__waiter_wake(producer->waiter);
@@ -377,13 +264,13 @@ evpipe_err evpipe_producer_close(evpipe_producer *producer, uint32_t timeout_ms,
 		return EVPIPE_EFORKED;
 	int64_t until_ms = now_of(producer) + timeout_ms;
 	evpipe__monitor_lock(producer->monitor);
-	int opened = producer->state == OPEN;
+	int opened = producer->state == EVPIPE__OPEN;
 	if (opened) {
 		/* Sealing refuses new reservations; the head is then final. */
 		evpipe__journal_seal(producer->journal);
-		producer->state = CLOSING;
+		producer->state = EVPIPE__CLOSING;
 		evpipe__monitor_notify_locked(producer->monitor);
-		flush_locked(producer, evpipe__journal_head(producer->journal), timeout_ms, CLOSING);
+		flush_locked(producer, evpipe__journal_head(producer->journal), timeout_ms, EVPIPE__CLOSING);
 	}
 	evpipe__monitor_unlock(producer->monitor);
 	if (!opened)

@@ -2,13 +2,11 @@
 
 #include <stdatomic.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "bug.h"
-#include "envelope.h"
 #include "errors.h"
 #include "memory.h"
-#include "timestamp.h"
+#include "outgoing.h"
 
 /* A round ends after so many sends, so that reports are taken, too. */
 #define SENDS_A_ROUND 1000
@@ -17,16 +15,9 @@
 #define RESEND_DELAY_MAX_MS 5000
 #define TOPIC_RETRY_MS 5000
 
-/* How far from now a record's timestamp may be. Kafka's brokers refuse what is further ahead, since 4.0 and unless configured otherwise. */
-#define FAR_MS 3600000
-
 struct evpipe__pump {
 	evpipe__pump_setup setup;
-	char              *topic;
-	int                envelope; /* index of the choice: compact, cloudevents, payload */
-	char              *event_source;
-	char              *type; /* event.type */
-	evpipe__buffer     header;
+	evpipe__outgoing   outgoing;
 	evpipe_topic_spec  spec;
 
 	enum { TOPIC_UNKNOWN, TOPIC_ASKED, TOPIC_READY } topic_state;
@@ -47,12 +38,6 @@ struct evpipe__pump {
 	_Atomic int      recovering;
 };
 
-enum { ENVELOPE_COMPACT, ENVELOPE_CLOUDEVENTS, ENVELOPE_PAYLOAD };
-
-/* The headers of a record: the application's, and at most this many of ours. */
-#define OWN_HEADERS_MAX 9
-#define HEADERS_MAX (EVPIPE__HEADERS_MAX + OWN_HEADERS_MAX)
-
 /* Journals that were adopted, then our own, for good. Each is at its end before the next begins. */
 static void next_source(evpipe__pump *pump)
 {
@@ -69,23 +54,11 @@ evpipe_err evpipe__pump_new(evpipe__pump **out, const evpipe__pump_setup *setup,
 	if (!pump)
 		return evpipe__fail_plain(error, EVPIPE_ENOMEM);
 	pump->setup = *setup;
-	pump->topic = evpipe__strdup(evpipe_config_text(config, NULL, "topic.name"));
-	pump->event_source = evpipe__strdup(evpipe_config_text(config, NULL, "event.source"));
-	pump->type = evpipe__strdup(evpipe_config_text(config, NULL, "event.type"));
-	if (!pump->topic || !pump->event_source || !pump->type) {
+	if (evpipe__outgoing_init(&pump->outgoing, config, setup->runtime) != EVPIPE_OK) {
 		evpipe__pump_free(pump);
 		return evpipe__fail_plain(error, EVPIPE_ENOMEM);
 	}
-	pump->envelope = (int)evpipe_config_number(config, NULL, "envelope");
-	evpipe__buffer_init(&pump->header, EVPIPE__ENVELOPE_MAX);
-	pump->spec = (evpipe_topic_spec){
-		.size = sizeof pump->spec,
-		.name = pump->topic,
-		.partitions = (int32_t)evpipe_config_number(config, NULL, "topic.partitions"),
-		.replication = (int16_t)evpipe_config_number(config, NULL, "topic.replication"),
-		.retention_ms = evpipe_config_number(config, NULL, "topic.retention"),
-		.create = evpipe_config_number(config, NULL, "topic.create") == 0,
-	};
+	pump->spec = evpipe__settings_topic(config, pump->outgoing.topic, "topic.retention");
 	pump->sync_interval_ms = evpipe_config_number(config, NULL, "journal.sync_interval");
 	pump->sync_at_ms = setup->runtime->mono_ms(setup->runtime->ctx) + pump->sync_interval_ms;
 	next_source(pump);
@@ -97,10 +70,7 @@ void evpipe__pump_free(evpipe__pump *pump)
 {
 	if (!pump)
 		return;
-	evpipe__buffer_release(&pump->header);
-	evpipe__free(pump->topic);
-	evpipe__free(pump->event_source);
-	evpipe__free(pump->type);
+	evpipe__outgoing_release(&pump->outgoing);
 	evpipe__free(pump);
 }
 
@@ -116,98 +86,6 @@ static void note_error(evpipe__pump *pump, evpipe_err code, const char *what, co
 	evpipe__fail(&pump->error, code, "%s: %s", what, text ? text : evpipe_strerror(code));
 	evpipe__log_line(&pump->setup.log, EVPIPE_LOG_WARN, "event=producer_trouble code=%s text=%s", evpipe_err_name(code),
 	                 evpipe__log_quote(quoted, sizeof quoted, pump->error.text));
-}
-
-/* ---- building a record ---- */
-
-static evpipe_header text_header(const char *name, const char *text)
-{
-	return (evpipe_header){.name = name, .value = text, .value_len = strlen(text)};
-}
-
-static int64_t wall_ms(const evpipe__pump *pump)
-{
-	return pump->setup.runtime->wall_ms(pump->setup.runtime->ctx);
-}
-
-/*
- * A broker deletes records by their timestamp, so one that carried an old event's own time could be gone before it was
- * read; and it refuses those that are far ahead. Such a record is of now, and the event's time travels in its envelope.
- * Where there is none, an old event keeps its time: it has no other place.
- */
-static int is_of_now(const evpipe__pump *pump, const evpipe_event *event)
-{
-	int64_t age_ms = wall_ms(pump) - event->time_ms;
-	return age_ms < -FAR_MS || (age_ms > FAR_MS && pump->envelope != ENVELOPE_PAYLOAD);
-}
-
-static evpipe_err compact_header(evpipe__pump *pump, const evpipe_event *event, const char *id, evpipe_header *header)
-{
-	evpipe__envelope envelope;
-	evpipe__envelope_init(&envelope);
-	envelope.destination = event->destination;
-	envelope.id = id;
-	envelope.type = event->type;
-	envelope.content_type = event->content_type;
-	envelope.time_ms = is_of_now(pump, event) ? event->time_ms : 0;
-	evpipe__buffer_clear(&pump->header);
-	evpipe_err err = evpipe__envelope_write(&envelope, &pump->header);
-	if (!err)
-		*header = (evpipe_header){EVPIPE__ENVELOPE_HEADER, pump->header.data, pump->header.len};
-	return err;
-}
-
-struct record_texts {
-	char id[EVPIPE__ID_MAX];
-	char time[32];
-};
-
-/* The binary binding of CloudEvents 1.0 for Kafka; the destination travels as an extension attribute. */
-static size_t cloudevents_headers(evpipe__pump *pump, const evpipe_event *event, const char *id, struct record_texts *texts,
-                                  evpipe_header *out)
-{
-	size_t count = 0;
-	evpipe__rfc3339(event->time_ms, texts->time);
-	out[count++] = text_header("ce_specversion", "1.0");
-	out[count++] = text_header("ce_id", id);
-	out[count++] = text_header("ce_source", pump->event_source);
-	out[count++] = text_header("ce_type", event->type ? event->type : pump->type);
-	out[count++] = text_header("ce_time", texts->time);
-	out[count++] = text_header("ce_destination", event->destination);
-	out[count++] = text_header("content-type", event->content_type ? event->content_type : "application/json");
-	return count;
-}
-
-static evpipe_err build_record(evpipe__pump *pump, const evpipe__journal_entry *entry, evpipe_record *record,
-                               evpipe_header *headers, struct record_texts *texts)
-{
-	const evpipe_event *event = &entry->event;
-	const char         *id = event->id;
-	size_t              count = 0;
-
-	if (!id) {
-		evpipe__record_id(texts->id, evpipe__journal_nonce(pump->source), entry->position);
-		id = texts->id;
-	}
-	if (pump->envelope == ENVELOPE_COMPACT) {
-		evpipe_err err = compact_header(pump, event, id, &headers[count]);
-		if (err)
-			return err;
-		count++;
-	} else if (pump->envelope == ENVELOPE_CLOUDEVENTS) {
-		count = cloudevents_headers(pump, event, id, texts, headers);
-	}
-	memcpy(headers + count, event->headers, event->headers_count * sizeof *headers);
-	*record = (evpipe_record){.topic = pump->topic,
-	                          .partition = EVPIPE_PARTITION_ANY,
-	                          .key = event->key,
-	                          .key_len = event->key_len,
-	                          .value = event->data,
-	                          .value_len = event->data_len,
-	                          .headers = headers,
-	                          .headers_count = count + event->headers_count,
-	                          .timestamp_ms = is_of_now(pump, event) ? wall_ms(pump) : event->time_ms};
-	return EVPIPE_OK;
 }
 
 /* ---- what became of a record ---- */
@@ -286,13 +164,13 @@ static void on_topic(evpipe__pump *pump, const evpipe_transport_event *event, in
 {
 	char quoted[256];
 	if (event->err) {
-		note_error(pump, event->err, pump->topic, event->text);
+		note_error(pump, event->err, pump->spec.name, event->text);
 		pump->topic_state = TOPIC_UNKNOWN;
 		pump->topic_retry_ms = now_ms + TOPIC_RETRY_MS;
 		return;
 	}
 	if (event->text)
-		evpipe__log_line(&pump->setup.log, EVPIPE_LOG_WARN, "event=topic_differs topic=%s text=%s", pump->topic,
+		evpipe__log_line(&pump->setup.log, EVPIPE_LOG_WARN, "event=topic_differs topic=%s text=%s", pump->spec.name,
 		                 evpipe__log_quote(quoted, sizeof quoted, event->text));
 	pump->topic_state = TOPIC_READY;
 	pump->error.code = EVPIPE_OK;
@@ -331,9 +209,8 @@ static int take_events(evpipe__pump *pump, int64_t now_ms)
 static int send_events(evpipe__pump *pump, int64_t now_ms)
 {
 	evpipe__journal_entry entry;
-	evpipe_header         headers[HEADERS_MAX];
-	struct record_texts   texts;
 	evpipe_record         record;
+	uint64_t              nonce = evpipe__journal_nonce(pump->source);
 	int                   sends = 0;
 
 	pump->looked_ms = now_ms;
@@ -343,7 +220,7 @@ static int send_events(evpipe__pump *pump, int64_t now_ms)
 			pump->has_more = 0;
 			break;
 		}
-		evpipe_err err = build_record(pump, &entry, &record, headers, &texts);
+		evpipe_err err = evpipe__outgoing_build(&pump->outgoing, &entry, nonce, &record);
 		if (!err)
 			err = pump->setup.ops->send(pump->setup.transport, &record, entry.position);
 		if (err == EVPIPE_EAGAIN)
@@ -368,7 +245,7 @@ static int ask_for_topic(evpipe__pump *pump, int64_t now_ms)
 	if (err == EVPIPE_ENOTSUP) {
 		pump->topic_state = TOPIC_READY; /* a broker without topics to look after */
 	} else if (err) {
-		note_error(pump, err, pump->topic, NULL);
+		note_error(pump, err, pump->spec.name, NULL);
 		pump->topic_retry_ms = now_ms + TOPIC_RETRY_MS;
 	} else {
 		pump->topic_state = TOPIC_ASKED;

@@ -21,7 +21,7 @@
 /* Somebody else has its partition now, and with it the event. */
 static int is_gone(evpipe__pipeline *pipeline, evpipe__event *event)
 {
-	if (evpipe__intake_partition(pipeline, event))
+	if (evpipe__partition_of(pipeline, event->assignment))
 		return 0;
 	evpipe__pipeline_end(pipeline, event, EVPIPE__END_RELINQUISHED);
 	return 1;
@@ -96,7 +96,7 @@ void evpipe__router_park(evpipe__pipeline *pipeline, evpipe__event *event, int64
 
 static evpipe_err write_header(evpipe__pipeline *pipeline, const evpipe__event *event)
 {
-	const evpipe__partition *partition = evpipe__intake_partition(pipeline, event);
+	const evpipe__partition *partition = evpipe__partition_of(pipeline, event->assignment);
 	evpipe__envelope         envelope;
 
 	evpipe__envelope_init(&envelope);
@@ -230,7 +230,7 @@ int evpipe__router_park_now(evpipe__pipeline *pipeline, evpipe__event *event)
 
 	if (evpipe__timer_is_set(&pipeline->hand_over_again) || !TAILQ_EMPTY(&pipeline->to_hand_over))
 		return 0;
-	if (!evpipe__intake_partition(pipeline, event) || is_expired(pipeline, event)) {
+	if (!evpipe__partition_of(pipeline, event->assignment) || is_expired(pipeline, event)) {
 		evpipe__router_park(pipeline, event, 0);
 		return 1;
 	}

@@ -113,6 +113,18 @@ evpipe_err evpipe__settings_open_transport(const evpipe_config *config, evpipe_t
 	return err;
 }
 
+evpipe_topic_spec evpipe__settings_topic(const evpipe_config *config, const char *name, const char *retention)
+{
+	return (evpipe_topic_spec){
+		.size = sizeof(evpipe_topic_spec),
+		.name = name,
+		.partitions = (int32_t)evpipe_config_number(config, NULL, "topic.partitions"),
+		.replication = (int16_t)evpipe_config_number(config, NULL, "topic.replication"),
+		.retention_ms = evpipe_config_number(config, NULL, retention),
+		.create = evpipe_config_number(config, NULL, "topic.create") == 0,
+	};
+}
+
 /* ---- a checked copy ---- */
 
 struct problems {

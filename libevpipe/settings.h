@@ -81,4 +81,7 @@ const evpipe_runtime *evpipe__settings_runtime(const evpipe_config *config);
 evpipe_err evpipe__settings_open_transport(const evpipe_config *config, evpipe_transport_setup *setup,
                                            const evpipe_transport_ops **ops, void **self, evpipe_error *error);
 
+/* What is asked of a topic of that name; `retention` names the property that says how long it keeps its records. */
+evpipe_topic_spec evpipe__settings_topic(const evpipe_config *config, const char *name, const char *retention);
+
 #endif
