@@ -13,7 +13,7 @@ exported() {
 
 # A prototype that nobody marked is compiled, and then cannot be linked.
 unmarked() {
-	without_comments "$@" | grep -E '^[a-z].*[ *]evpipe_[a-z0-9_]+ *\(' | grep -v '^typedef' || true
+	without_comments "$@" | grep -E '^[a-z].*[ *]evpipe_[a-z0-9_]+ *\(' | grep -vE '^(typedef|template) ' || true
 }
 
 check() {
