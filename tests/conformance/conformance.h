@@ -15,7 +15,12 @@ enum {
 	 * It counts records that a library below fetched, compressed and unseen, by the size of those it has seen: half as
 	 * much again as it may hold is let pass. What a process really takes is measured elsewhere (tests/integration/memory.sh).
 	 */
-	CONFORMANCE_ESTIMATES_MEMORY = 4
+	CONFORMANCE_ESTIMATES_MEMORY = 4,
+	/*
+	 * It refuses commits from when a member joins again until all have, which a broker takes. So what a partition's last
+	 * owner settled may come again.
+	 */
+	CONFORMANCE_REFUSES_COMMITS_MEANWHILE = 8
 };
 
 struct conformance_target {

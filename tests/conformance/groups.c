@@ -81,14 +81,16 @@ static void test_groups__a_partition_changes_hands_after_it_was_relinquished(voi
 	AWAIT(is_shared(first, second));
 	AWAIT(second->records >= second->ours * (EACH / 4 + LATER));
 	pass(300);
+	int refused = target->quirks & CONFORMANCE_REFUSES_COMMITS_MEANWHILE && first->commit_err;
 	/* Of all it has had: balancing may have given it one for a moment. */
 	unsigned had = 0;
 	for (size_t i = 0; i < second->taken_count; i++) {
 		unsigned number = number_of(&second->taken[i]);
-		assert_true(number >= EACH || number % 4 == 3);
+		assert_true(number >= EACH || number % 4 == 3 || refused);
 		had |= 1u << second->taken[i].record.partition;
 	}
-	assert_int_equal(second->records, (size_t)__builtin_popcount(had) * (EACH / 4 + LATER));
+	if (!refused)
+		assert_int_equal(second->records, (size_t)__builtin_popcount(had) * (EACH / 4 + LATER));
 	for (size_t i = 0; i < second->taken_count; i++)
 		if (find_owned(second, topic, second->taken[i].record.partition))
 			assert_int_equal(settle(second, &second->taken[i]), EVPIPE_OK);

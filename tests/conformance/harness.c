@@ -349,6 +349,7 @@ static void on_event(struct instance *instance, const evpipe_transport_event *ev
 	case EVPIPE_TRANSPORT_COMMITTED:
 		instance->commits++;
 		instance->commits_failed += event->err != EVPIPE_OK;
+		instance->commit_err = event->err;
 		break;
 	case EVPIPE_TRANSPORT_TOPIC:
 		assert_non_null(event->topic);

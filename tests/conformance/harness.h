@@ -88,6 +88,7 @@ struct instance {
 	int        topic_differs;
 
 	unsigned   commits, commits_failed, notices;
+	evpipe_err commit_err; /* the last one's */
 	evpipe_err first_notice;
 };
 

@@ -62,7 +62,8 @@ int main(void)
 		.create_topic = create_topic,
 		.expel = expel,
 		.set_away = set_away,
-		.quirks = CONFORMANCE_CANNOT_CREATE_TOPICS | CONFORMANCE_TOPICS_CREATE_THEMSELVES | CONFORMANCE_ESTIMATES_MEMORY,
+		.quirks = CONFORMANCE_CANNOT_CREATE_TOPICS | CONFORMANCE_TOPICS_CREATE_THEMSELVES | CONFORMANCE_ESTIMATES_MEMORY |
+			  CONFORMANCE_REFUSES_COMMITS_MEANWHILE,
 	};
 	return conformance_run(&target);
 }
