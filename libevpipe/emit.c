@@ -14,7 +14,7 @@
 
 static int is_name_reserved(const char *name)
 {
-	return strcmp(name, "evpipe") == 0 || strncmp(name, "ce_", 3) == 0;
+	return strcmp(name, "evpipe") == 0 || strcmp(name, "content-type") == 0 || strncmp(name, "ce_", 3) == 0;
 }
 
 static evpipe_err check_headers(const evpipe_producer *producer, const evpipe_event *event)

@@ -103,7 +103,7 @@ static void test_producer__refuses_what_it_cannot_take(void **state)
 	/* So large that it is not the size of all that is refused. */
 	static const char *const roomy[] = {"topic.partitions", "1", "event.max", "128KiB", NULL};
 	static char         large[140000], text[65536], name[300];
-	evpipe_header       headers[40], reserved = {"evpipe", "x", 1}, nameless = {NULL, "x", 1}, long_name = {NULL, "x", 1};
+	evpipe_header       headers[40], reserved = {"evpipe", "x", 1}, type = {"content-type", "x", 1}, nameless = {NULL, "x", 1}, long_name = {NULL, "x", 1};
 	evpipe_header       long_values[] = {{"a", large, SIZE_MAX / 2}, {"b", large, SIZE_MAX / 2 + 2}};
 	const evpipe_event  good = {.size = sizeof good, .destination = "ACME", .data = "{}", .data_len = 2};
 	evpipe_event        event;
@@ -135,6 +135,7 @@ static void test_producer__refuses_what_it_cannot_take(void **state)
 	REFUSED((event.data = large, event.data_len = SIZE_MAX - 8), EVPIPE_ETOOLARGE);
 	REFUSED((event.headers = headers, event.headers_count = 40), EVPIPE_ETOOLARGE);
 	REFUSED((event.headers = &reserved, event.headers_count = 1), EVPIPE_EINVAL);
+	REFUSED((event.headers = &type, event.headers_count = 1), EVPIPE_EINVAL);
 	REFUSED((event.headers = &nameless, event.headers_count = 1), EVPIPE_EINVAL);
 	REFUSED((event.headers = &long_name, event.headers_count = 1), EVPIPE_ETOOLARGE);
 	REFUSED((event.headers = long_values, event.headers_count = 1), EVPIPE_ETOOLARGE);
