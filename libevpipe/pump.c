@@ -14,6 +14,7 @@
 #define RESEND_DELAY_MIN_MS 50
 #define RESEND_DELAY_MAX_MS 5000
 #define TOPIC_RETRY_MS 5000
+#define COPY_RETRY_MS 100
 
 struct evpipe__pump {
 	evpipe__pump_setup setup;
@@ -28,6 +29,7 @@ struct evpipe__pump {
 	int          has_more;   /* it had not */
 	int64_t      sync_interval_ms;
 	int64_t      sync_at_ms;
+	int64_t      copy_at_ms; /* before, a ring that gets full is not copied: the disk had no room */
 	int64_t      resend_at_ms;
 	int64_t      resend_delay_ms;
 	evpipe_error error;
@@ -256,13 +258,14 @@ static int ask_for_topic(evpipe__pump *pump, int64_t now_ms)
 /* ---- the journals ---- */
 
 /*
- * A disk that is full stays so for a while, and is tried each millisecond: that it begins is told, and that it is over. It
- * keeps nothing from being sent, so what does is not hidden by it.
+ * A disk that is full stays so for a while: it is tried at each sync and now and then, and that it begins is told, and that it
+ * is over. It keeps nothing from being sent, so what does is not hidden by it.
  */
-static void on_disk_trouble(evpipe__pump *pump, evpipe_err err, const char *text)
+static void on_disk_trouble(evpipe__pump *pump, int64_t now_ms, evpipe_err err, const char *text)
 {
 	char quoted[256];
 
+	pump->copy_at_ms = now_ms + COPY_RETRY_MS;
 	if (!pump->error.code)
 		evpipe__fail(&pump->error, err, "the journal is in memory alone: %s", text);
 	if (err == pump->disk_trouble)
@@ -300,13 +303,13 @@ static int keep_on_disk(evpipe__pump *pump, int64_t now_ms)
 			err = evpipe__home_sync(home, &error);
 		if (any && !err)
 			on_disk_well(pump);
-	} else if (spool && evpipe__journal_is_pressed(home->journal)) {
+	} else if (spool && now_ms >= pump->copy_at_ms && evpipe__journal_is_pressed(home->journal)) {
 		uint64_t copied = spool->copied;
 		err = evpipe__journal_copy(home->journal, &error);
 		any = spool->copied != copied;
 	}
 	if (err)
-		on_disk_trouble(pump, err, error.text);
+		on_disk_trouble(pump, now_ms, err, error.text);
 	return any;
 }
 

@@ -68,6 +68,7 @@ static evpipe_err create(void *self, const char *name, size_t size, unsigned fla
 {
 	struct memory_storage *storage = self;
 	(void)flags;
+	storage->creates++;
 	if (storage->create_fails) {
 		if (error)
 			*error = (evpipe_error){storage->create_fails, "no space"};

@@ -11,9 +11,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "memory-storage.h"
 #include "platform.h"
 #include "record.h"
 #include "rejects.h"
+#include "settings.h"
 
 static char directory[64];
 
@@ -672,6 +674,37 @@ static void test_recovery__trouble_with_the_disk_is_told_when_it_begins_and_ends
 	signal(SIGXFSZ, SIG_DFL);
 }
 
+/* At each sync, and now and then, not at each look at the ring. Meanwhile what is in the ring is sent. */
+static void test_recovery__a_full_disk_is_tried_now_and_then(void **state)
+{
+	struct memory_storage files = {0};
+	evpipe__storage       storage = memory_storage(&files);
+	struct world          world;
+	static char           data[60000];
+	(void)state;
+	open_on(&world, "disk", (const char *const[]){"journal.sync_interval", "10s", NULL});
+	evpipe_producer_free(world.producer);
+	world.config->storage = &storage;
+	assert_int_equal(evpipe_producer_new(&world.producer, world.config, NULL), EVPIPE_OK);
+	evpipe_testbroker_set_available(world.broker, NULL, -1, 0);
+	files.create_fails = EVPIPE_EFULL;
+	files.creates = 0;
+	for (int i = 0; i < 14; i++) { /* nearly full */
+		char id[32];
+		snprintf(id, sizeof id, "ACME-%d", i);
+		world_emit_data(&world, "ACME", "key", id, data, sizeof data);
+	}
+	for (int i = 0; i < 1000; i++)
+		world_pass(&world, 1);
+	assert_in_range(files.creates, 2, 20);
+
+	evpipe_testbroker_set_available(world.broker, NULL, -1, 1);
+	world_pass(&world, 10000);
+	assert_on_topic(&world, 0, 14);
+	world_close(&world);
+	memory_storage_release(&files);
+}
+
 int main(void)
 {
 #define IN_DIRECTORY(test) cmocka_unit_test_setup_teardown(test, make_directory, remove_directory)
@@ -697,6 +730,7 @@ int main(void)
 		IN_DIRECTORY(test_recovery__a_reason_that_does_not_end_is_none),
 		IN_DIRECTORY(test_recovery__trouble_with_the_disk_does_not_hide_what_keeps_events_from_being_sent),
 		IN_DIRECTORY(test_recovery__trouble_with_the_disk_is_told_when_it_begins_and_ends),
+		IN_DIRECTORY(test_recovery__a_full_disk_is_tried_now_and_then),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
