@@ -102,6 +102,9 @@ static evpipe_err take_locked(struct directory *directory, struct lock *lock, ev
 		                                          : fail_with(error, directory, lock->name, "cannot be locked", errno);
 	if (fstat(lock->fd, &status) != 0)
 		return fail_with(error, directory, lock->name, "cannot be looked at", errno);
+	/* It goes when it is unlocked. */
+	if (!S_ISREG(status.st_mode) || status.st_size)
+		return evpipe__fail(error, EVPIPE_EFORMAT, "%.300s/%s: it is not empty: not a lock of libevpipe's", directory->path, lock->name);
 	lock->device = status.st_dev;
 	lock->inode = status.st_ino;
 	lock->pid = getpid();

@@ -30,7 +30,7 @@ typedef struct evpipe__storage_ops {
 
 	/*
 	 * Take a lock of that name, which a process holds until it unlocks it or dies. EAGAIN: somebody has it, this
-	 * process included. EIO.
+	 * process included. EFORMAT: the file is not a lock. EIO, ENOMEM.
 	 */
 	evpipe_err (*lock)(void *self, const char *name, void **lock, evpipe_error *error);
 	void (*unlock)(void *self, void *lock); /* takes NULL */

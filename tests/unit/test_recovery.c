@@ -289,6 +289,29 @@ static void test_recovery__does_not_believe_a_ring_from_before_the_machine_was_r
 	assert_int_equal(count_files(".ring", 0, NULL, 0), 1);
 }
 
+static void test_recovery__files_of_others_with_such_names_are_kept(void **state)
+{
+	static const char *const names[] = {"0123456789abcdef.ring", "0123456789abcdef.lock", "1123456789abcdef.ring",
+	                                    "2123456789abcdef-0000000000000000.segment"};
+	static const char *const says[] = {"0123456789abcdef.lock: it is not empty: not a lock", "1123456789abcdef.ring: shorter than a header",
+	                                   "0000000000000000.segment: shorter than a header"};
+	struct world             world;
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
+		char path[512];
+		snprintf(path, sizeof path, "%s/%s", directory, names[i]);
+		FILE *file = fopen(path, "w");
+		assert_non_null(file);
+		fprintf(file, "notes\n");
+		fclose(file);
+	}
+	reopen_and_listen(&world);
+	for (size_t i = 0; i < COUNT_OF(says); i++)
+		assert_non_null(strstr(told, says[i]));
+	world_close(&world);
+	assert_int_equal(count_files("", 0, NULL, 0), COUNT_OF(names));
+}
+
 /* ---- disk ---- */
 
 static void test_recovery__a_disk_journal_survives_the_loss_of_its_ring(void **state)
@@ -716,6 +739,7 @@ int main(void)
 		IN_DIRECTORY(test_recovery__refuses_and_keeps_what_it_does_not_know),
 		IN_DIRECTORY(test_recovery__knows_the_other_byte_order),
 		IN_DIRECTORY(test_recovery__does_not_believe_a_ring_from_before_the_machine_was_restarted),
+		IN_DIRECTORY(test_recovery__files_of_others_with_such_names_are_kept),
 		IN_DIRECTORY(test_recovery__a_disk_journal_survives_the_loss_of_its_ring),
 		IN_DIRECTORY(test_recovery__a_disk_journal_counts_what_is_in_ring_and_segment_once),
 		IN_DIRECTORY(test_recovery__what_is_adopted_of_a_disk_journal_is_written_to_the_disk),
