@@ -373,9 +373,9 @@ typedef int (*evpipe_journal_fn)(void *ctx, const evpipe_journal_info *info);
 typedef int (*evpipe_journal_event_fn)(void *ctx, const evpipe_journal_info *info, const evpipe_event *event);
 
 /*
- * Look, and change nothing. Either function may be NULL. Meanwhile the dead journals are locked, which takes a directory that
- * may be written to: a producer that starts then takes them for alive, and leaves them to the next one. EINVAL: no
- * directory is named. EIO names it; ENOMEM.
+ * Look, and change nothing. Either function may be NULL. A dead journal is locked while it is read, which takes a directory
+ * that may be written to; a producer that starts then waits for that, and adopts it. One that starts later may send events while
+ * they are shown. EINVAL: no directory is named. EIO names it; ENOMEM.
  */
 EVPIPE_EXPORT evpipe_err evpipe_journal_inspect(const char *dir, evpipe_journal_fn on_journal, evpipe_journal_event_fn on_event,
                                                 void *ctx, evpipe_error *error);

@@ -228,7 +228,7 @@ static evpipe_err adopt(const struct adopting *adopting, struct evpipe__adopted_
 	adopted->storage = *storage;
 	adopted->nonce = nonce;
 	evpipe__recovery_name(name, nonce, "lock");
-	evpipe_err err = storage->ops->lock(storage->self, name, &adopted->lock, error);
+	evpipe_err err = storage->ops->lock(storage->self, name, adopting->flags, &adopted->lock, error);
 	if (err == EVPIPE_EAGAIN) {
 		adopting->met(adopting->ctx, EVPIPE__FATE_ALIVE, nonce, NULL, NULL);
 		evpipe__free(adopted);
@@ -243,6 +243,11 @@ static evpipe_err adopt(const struct adopting *adopting, struct evpipe__adopted_
 		err = evpipe__fail(error, EVPIPE_EFORMAT, "more than %d segments: it has been tampered with", SEGMENTS_MAX);
 	if (!err)
 		err = assemble(adopting, adopted, &names, error);
+	if (adopting->flags & EVPIPE__FILE_SCRATCH) {
+		/* Who only looks keeps nobody from adopting it: records that were found sound stay as they are, but for their marks. */
+		storage->ops->unlock(storage->self, adopted->lock);
+		adopted->lock = NULL;
+	}
 	if (err == EVPIPE_EFORMAT) {
 		adopting->met(adopting->ctx, EVPIPE__FATE_REFUSED, nonce, NULL, error->text);
 		err = EVPIPE_OK;

@@ -312,6 +312,78 @@ static void test_recovery__files_of_others_with_such_names_are_kept(void **state
 	assert_int_equal(count_files("", 0, NULL, 0), COUNT_OF(names));
 }
 
+/* ---- looking ---- */
+
+struct shown {
+	uint64_t recovered; /* by who started while the first was shown */
+	int      events;
+};
+
+static int start_meanwhile(void *ctx, const evpipe_journal_info *info, const evpipe_event *event)
+{
+	struct shown *shown = ctx;
+	struct world  world;
+	(void)info;
+	assert_non_null(event->id);
+	if (shown->events++)
+		return 0;
+	open_on(&world, "memory", NULL);
+	shown->recovered = world_producer_stats(&world).recovered;
+	world_pass(&world, 1000);
+	assert_int_equal(world_producer_stats(&world).pending, 0);
+	world_close(&world);
+	return 0;
+}
+
+static void test_recovery__who_starts_while_events_are_shown_adopts_them(void **state)
+{
+	static const char *const durabilities[] = {"process", "disk"};
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(durabilities); i++) {
+		struct shown shown = {0};
+		kill_after(durabilities[i], NULL, 50, 100, 500);
+		assert_int_equal(evpipe_journal_inspect(directory, NULL, start_meanwhile, &shown, NULL), EVPIPE_OK);
+		assert_int_equal(shown.recovered, 100);
+		assert_in_range(shown.events, 1, 100);
+		assert_int_equal(count_files("", 0, NULL, 0), 0);
+	}
+}
+
+/* Another process reads the journal just when one starts. */
+static void test_recovery__who_starts_while_a_journal_is_looked_at_waits_for_it(void **state)
+{
+	struct world world;
+	int          status, ready[2];
+	char         byte, ring[512];
+	(void)state;
+	kill_after("process", NULL, 0, 10, 0);
+	assert_int_equal(count_files(".ring", 0, ring, sizeof ring), 1);
+	assert_int_equal(pipe(ready), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		evpipe__storage storage;
+		char            name[EVPIPE__FILE_NAME_MAX];
+		void           *lock;
+		snprintf(name, sizeof name, "%.16s.lock", strrchr(ring, '/') + 1);
+		if (evpipe__directory_new(&storage, directory, 0, NULL) ||
+		    storage.ops->lock(storage.self, name, EVPIPE__FILE_SCRATCH, &lock, NULL) || write(ready[1], "!", 1) != 1)
+			_exit(1);
+		usleep(200000);
+		storage.ops->unlock(storage.self, lock);
+		_exit(0);
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	open_on(&world, "memory", NULL);
+	assert_int_equal(world_producer_stats(&world).recovered, 10);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(WEXITSTATUS(status), 0);
+	world_pass(&world, 1000);
+	world_close(&world);
+	assert_int_equal(count_files("", 0, NULL, 0), 0);
+	close(ready[0]);
+	close(ready[1]);
+}
+
 /* ---- disk ---- */
 
 static void test_recovery__a_disk_journal_survives_the_loss_of_its_ring(void **state)
@@ -740,6 +812,8 @@ int main(void)
 		IN_DIRECTORY(test_recovery__knows_the_other_byte_order),
 		IN_DIRECTORY(test_recovery__does_not_believe_a_ring_from_before_the_machine_was_restarted),
 		IN_DIRECTORY(test_recovery__files_of_others_with_such_names_are_kept),
+		IN_DIRECTORY(test_recovery__who_starts_while_events_are_shown_adopts_them),
+		IN_DIRECTORY(test_recovery__who_starts_while_a_journal_is_looked_at_waits_for_it),
 		IN_DIRECTORY(test_recovery__a_disk_journal_survives_the_loss_of_its_ring),
 		IN_DIRECTORY(test_recovery__a_disk_journal_counts_what_is_in_ring_and_segment_once),
 		IN_DIRECTORY(test_recovery__what_is_adopted_of_a_disk_journal_is_written_to_the_disk),
