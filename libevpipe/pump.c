@@ -36,7 +36,7 @@ struct evpipe__pump {
 	evpipe_err   disk_trouble; /* why what is to be on the disk is not; 0: it is */
 
 	/* Written by who steps, read by any thread. */
-	_Atomic uint64_t sent, rejected, resent;
+	_Atomic uint64_t sent, rejected, unkept, resent;
 	_Atomic int      recovering;
 };
 
@@ -92,31 +92,37 @@ static void note_error(evpipe__pump *pump, evpipe_err code, const char *what, co
 
 /* ---- what became of a record ---- */
 
-/* In a file beside the journal, with the id under which it was sent. */
-static void keep_rejected(evpipe__pump *pump, const evpipe__journal_entry *entry, evpipe_err why, const char *text)
+/* In a file beside the journal, with the id under which it was sent. False: it could not be. */
+static int keep_rejected(evpipe__pump *pump, const evpipe__journal_entry *entry, evpipe_err why, const char *text)
 {
 	evpipe_event event = entry->event;
 	evpipe_error error;
-	char         id[EVPIPE__ID_MAX], reason[EVPIPE_ERROR_TEXT_MAX];
+	char         id[EVPIPE__ID_MAX], reason[EVPIPE_ERROR_TEXT_MAX], quoted[2][256];
 
 	if (!pump->setup.home->rejects.storage.ops)
-		return;
+		return 0;
 	if (!event.id) {
 		evpipe__record_id(id, evpipe__journal_nonce(pump->source), entry->position);
 		event.id = id;
 	}
 	snprintf(reason, sizeof reason, "%s: %s", evpipe_err_name(why), text);
-	if (evpipe__rejects_add(&pump->setup.home->rejects, &event, reason, &error) != EVPIPE_OK)
-		note_error(pump, error.code, "a rejected event could not be kept", error.text);
+	if (evpipe__rejects_add(&pump->setup.home->rejects, &event, reason, &error) == EVPIPE_OK)
+		return 1;
+	evpipe__log_line(&pump->setup.log, EVPIPE_LOG_ERROR, "event=rejected_not_kept id=%s text=%s",
+	                 evpipe__log_quote(quoted[0], sizeof quoted[0], event.id),
+	                 evpipe__log_quote(quoted[1], sizeof quoted[1], error.text));
+	return 0;
 }
 
 static void reject(evpipe__pump *pump, uint64_t position, evpipe_err why, const char *text)
 {
 	evpipe__journal_entry entry;
 	evpipe__journal_read(pump->source, position, &entry);
-	count(&pump->rejected);
 	text = text ? text : evpipe_strerror(why);
-	keep_rejected(pump, &entry, why, text);
+	if (!keep_rejected(pump, &entry, why, text))
+		count(&pump->unkept);
+	/* Who sees that it was rejected sees whether it is kept. */
+	count(&pump->rejected);
 	note_error(pump, why, "an event was rejected", text);
 	if (pump->setup.rejected)
 		pump->setup.rejected(pump->setup.rejected_ctx, &entry.event, why, text);
@@ -371,6 +377,7 @@ void evpipe__pump_stats(const evpipe__pump *pump, evpipe_stats *stats)
 {
 	stats->sent = atomic_load_explicit(&pump->sent, memory_order_acquire);
 	stats->rejected = atomic_load_explicit(&pump->rejected, memory_order_acquire);
+	stats->unkept = atomic_load_explicit(&pump->unkept, memory_order_acquire);
 	stats->resent = atomic_load_explicit(&pump->resent, memory_order_acquire);
 	stats->recovered = pump->setup.home->recovered;
 }
