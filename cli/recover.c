@@ -35,7 +35,9 @@ struct recovery {
 	int              stop_fd, stopped;
 	evpipe_producer *producer;
 	json_t          *journals, *listed; /* of --json */
-	uint64_t         found, refused, damaged, emitted;
+	uint64_t         found, refused, damaged;
+	uint64_t         not_emitted;
+	uint64_t         lacking; /* at the end of the last file */
 };
 
 /* ---- what there is ---- */
@@ -122,6 +124,12 @@ static int wait_for_broker(struct recovery *recovery)
 	return stats_of(recovery).pending == 0;
 }
 
+/* Of the events of rejected files, what neither the broker has nor, rejected again, a new file. */
+static uint64_t lacking(const struct recovery *recovery)
+{
+	return recovery->not_emitted + stats_of(recovery).unkept;
+}
+
 static int emit_again(struct recovery *recovery, const evpipe_event *event)
 {
 	evpipe_err err;
@@ -129,8 +137,18 @@ static int emit_again(struct recovery *recovery, const evpipe_event *event)
 		;
 	if (err)
 		complain("event %s could not be emitted again: %s", event->id, evpipe_strerror(err));
-	recovery->emitted += !err;
-	return err != EVPIPE_OK;
+	recovery->not_emitted += err != EVPIPE_OK;
+	return err == EVPIPE_EFULL;
+}
+
+/* A file goes when nothing in it is lacking. What it has besides comes again with the next try, under the same id. */
+static int is_done_with_file(struct recovery *recovery)
+{
+	uint64_t before = recovery->lacking;
+	int      all_answered = wait_for_broker(recovery);
+
+	recovery->lacking = lacking(recovery);
+	return all_answered && recovery->lacking == before;
 }
 
 static int on_rejected(void *ctx, const evpipe_journal_info *info, const evpipe_event *event, const char *reason)
@@ -141,11 +159,20 @@ static int on_rejected(void *ctx, const evpipe_journal_info *info, const evpipe_
 	if (!recovery->dry_run && info->state != EVPIPE_JOURNAL_DEAD)
 		return 0;
 	if (!event)
-		return !recovery->dry_run && wait_for_broker(recovery);
+		return !recovery->dry_run && is_done_with_file(recovery);
 	recovery->found++;
 	if (recovery->dry_run || recovery->events)
 		list_event(recovery, info, event, reason);
 	return recovery->dry_run ? 0 : emit_again(recovery, event);
+}
+
+/* What dead applications have left beside the files goes first: so it is with nobody, and rejections of it are not taken for ours. */
+static evpipe_err visit_rejected(struct recovery *recovery, evpipe_error *error)
+{
+	if (!recovery->dry_run && !wait_for_broker(recovery))
+		return EVPIPE_OK;
+	recovery->lacking = lacking(recovery);
+	return evpipe_journal_rejected(recovery->dir, on_rejected, recovery, error);
 }
 
 static evpipe_err open_producer(struct recovery *recovery, evpipe_config *config, evpipe_error *error)
@@ -191,7 +218,7 @@ static int recover(struct recovery *recovery, evpipe_config *config)
 	if (!err && !recovery->dry_run)
 		err = open_producer(recovery, config, &error);
 	if (!err && recovery->rejected)
-		err = evpipe_journal_rejected(recovery->dir, on_rejected, recovery, &error);
+		err = visit_rejected(recovery, &error);
 	if (err && !recovery->producer)
 		return fail(exit_code_of(err), "%s", error.text);
 	if (err)
@@ -208,10 +235,16 @@ static int recover(struct recovery *recovery, evpipe_config *config)
 	}
 	if (err)
 		return exit_code_of(err);
-	uint64_t rejected = stats_of(recovery).rejected;
-	if (rejected)
-		return fail(EX_DATAERR, "the broker has rejected %" PRIu64 " %s kept: see evpipe recover --rejected --dry-run %s", rejected,
-		            rejected == 1 ? "event, which is" : "events, which are", recovery->dir);
+	evpipe_stats stats = stats_of(recovery);
+	if (stats.unkept)
+		return fail(EX_DATAERR, "the broker has rejected %" PRIu64 " %s, and %" PRIu64 " could not be kept%s", stats.rejected,
+		            stats.rejected == 1 ? "event" : "events", stats.unkept,
+		            recovery->rejected ? " anew: the files that have them stay" : "");
+	if (stats.rejected)
+		return fail(EX_DATAERR, "the broker has rejected %" PRIu64 " %s kept: see evpipe recover --rejected --dry-run %s",
+		            stats.rejected, stats.rejected == 1 ? "event, which is" : "events, which are", recovery->dir);
+	if (recovery->not_emitted)
+		return EX_DATAERR;
 	return recovery->refused || recovery->damaged ? EX_DATAERR : EX_OK;
 }
 

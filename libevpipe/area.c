@@ -12,6 +12,7 @@
 #define OTHER_BYTE_ORDER 0x04030201
 #define CAPACITY_MIN 4096
 #define CAPACITY_MAX (UINT64_C(1) << 40)
+#define GROWTH 512 /* a file that is being made grows by multiples of this */
 #define PADDING_MAX (UINT64_C(0xffffff) * EVPIPE__GRANULE)
 
 /* Set in every key: taken for a length it is more than a record has, so no record's commit word is 0, which fresh memory is. */
@@ -71,10 +72,38 @@ void evpipe__area_init(evpipe__area *area, void *memory, uint32_t kind, uint64_t
 	set_area(area, header);
 }
 
+static int is_zero(const char *from, const char *end)
+{
+	static const char zeros[4096];
+	while (from < end) {
+		size_t len = (size_t)(end - from) < sizeof zeros ? (size_t)(end - from) : sizeof zeros;
+		if (memcmp(from, zeros, len) != 0)
+			return 0;
+		from += len;
+	}
+	return 1;
+}
+
+static int is_zero_or(uint32_t number, uint32_t other)
+{
+	return !number || number == other;
+}
+
 int evpipe__area_is_blank(const void *memory, size_t size)
 {
-	static const char zeros[sizeof magic];
-	return size < EVPIPE__AREA_HEADER_SIZE || memcmp(memory, zeros, sizeof zeros) == 0;
+	const struct evpipe__area_header *header = memory;
+	const char                       *from = memory, *end = from + size;
+
+	if (size < EVPIPE__AREA_HEADER_SIZE)
+		return size % GROWTH == 0 && is_zero(from, end);
+	return evpipe__area_is_headless(memory, size) && is_zero(from + sizeof *header, end) &&
+	       is_zero_or(header->version, VERSION) && is_zero_or(header->byte_order, BYTE_ORDER_MARK) &&
+	       is_zero_or(header->records_at, EVPIPE__AREA_HEADER_SIZE) && header->kind <= EVPIPE__AREA_REJECTED;
+}
+
+int evpipe__area_is_headless(const void *memory, size_t size)
+{
+	return size >= EVPIPE__AREA_HEADER_SIZE && is_zero(memory, (const char *)memory + sizeof magic);
 }
 
 const char *evpipe__area_open(evpipe__area *area, void *memory, size_t size, uint32_t kind)
@@ -82,7 +111,7 @@ const char *evpipe__area_open(evpipe__area *area, void *memory, size_t size, uin
 	struct evpipe__area_header *header = memory;
 
 	if (size < EVPIPE__AREA_HEADER_SIZE)
-		return "shorter than a header";
+		return "shorter than a header: cut off, or not a journal of libevpipe's";
 	if (memcmp(header->magic, magic, sizeof magic) != 0)
 		return "not a journal of libevpipe's";
 	if (header->byte_order == OTHER_BYTE_ORDER)

@@ -92,8 +92,14 @@ void evpipe__area_init(evpipe__area *area, void *memory, uint32_t kind, uint64_t
  */
 const char *evpipe__area_open(evpipe__area *area, void *memory, size_t size, uint32_t kind);
 
-/* Whether the memory was never made an area, or was being made one anew: whoever did died. Nobody needs what is in it. */
+/*
+ * Whether the memory was never made an area, or was being made one, anew, too: whoever did died. There are zeros in it, and
+ * perhaps some of a header of ours; nobody needs it. What is anything else may be anybody's.
+ */
 int evpipe__area_is_blank(const void *memory, size_t size);
+
+/* Whether it begins with zeros where an area has its magic. */
+int evpipe__area_is_headless(const void *memory, size_t size);
 
 /* What a scan met. */
 typedef struct evpipe__scanned {

@@ -282,6 +282,7 @@ typedef struct evpipe_stats {
 	uint64_t partitions;   /* assigned now */
 
 	uint64_t recovered; /* of a producer's accepted: by processes that died, whose journals it adopted when it was made */
+	uint64_t unkept;    /* of rejected: not in a file beside the journal, since there is no journal.dir, or no room in it */
 } evpipe_stats;
 
 #ifdef __cplusplus
@@ -373,9 +374,9 @@ typedef int (*evpipe_journal_fn)(void *ctx, const evpipe_journal_info *info);
 typedef int (*evpipe_journal_event_fn)(void *ctx, const evpipe_journal_info *info, const evpipe_event *event);
 
 /*
- * Look, and change nothing. Either function may be NULL. Meanwhile the dead journals are locked, which takes a directory that
- * may be written to: a producer that starts then takes them for alive, and leaves them to the next one. EINVAL: no
- * directory is named. EIO names it; ENOMEM.
+ * Look, and change nothing. Either function may be NULL. A dead journal is locked while it is read, which takes a directory
+ * that may be written to; a producer that starts then waits for that, and adopts it. One that starts later may send events while
+ * they are shown. EINVAL: no directory is named. EIO names it; ENOMEM.
  */
 EVPIPE_EXPORT evpipe_err evpipe_journal_inspect(const char *dir, evpipe_journal_fn on_journal, evpipe_journal_event_fn on_event,
                                                 void *ctx, evpipe_error *error);
@@ -384,6 +385,7 @@ EVPIPE_EXPORT evpipe_err evpipe_journal_inspect(const char *dir, evpipe_journal_
  * Visit the events that brokers have rejected, file by file, with the id they were sent under and the reason
  * ("EVPIPE_ETOOLARGE: ..."). Of `info`, size, name and state are filled: files of a living process may grow. For an event,
  * not 0 stops. After the last one of a file comes a call with `event` NULL: not 0 removes the file, if its process is dead.
+ * EFORMAT: of a file that is none, or has damaged events; it stays, and the others were visited. EINVAL, EIO, ENOMEM.
  */
 typedef int (*evpipe_journal_rejected_fn)(void *ctx, const evpipe_journal_info *info, const evpipe_event *event, const char *reason);
 EVPIPE_EXPORT evpipe_err evpipe_journal_rejected(const char *dir, evpipe_journal_rejected_fn on_event, void *ctx, evpipe_error *error);

@@ -83,7 +83,7 @@ static evpipe_err draw_nonce(evpipe__home *home, const evpipe_runtime *runtime, 
 	for (int draws = 0; err == EVPIPE_EAGAIN && draws < DRAWS_MAX; draws++) {
 		home->identity.nonce = runtime->random(runtime->ctx);
 		evpipe__recovery_name(name, home->identity.nonce, "lock");
-		err = home->storage.ops ? home->storage.ops->lock(home->storage.self, name, &home->lock, error) : EVPIPE_OK;
+		err = home->storage.ops ? home->storage.ops->lock(home->storage.self, name, 0, &home->lock, error) : EVPIPE_OK;
 	}
 	return err == EVPIPE_EAGAIN ? evpipe__fail(error, EVPIPE_EIO, "all of %d random names were taken: the last was %s", DRAWS_MAX, name)
 	                            : err;

@@ -62,7 +62,7 @@ static void tell_events(struct inspection *inspection, evpipe__adopted *adopted,
 
 	while (!inspection->stopped && cursor != evpipe__journal_head(adopted->journal) &&
 	       evpipe__journal_next(adopted->journal, &cursor, &entry)) {
-		cursor = evpipe__journal_take(adopted->journal, entry.position);
+		cursor = evpipe__journal_pass(adopted->journal, entry.position);
 		if (!entry.event.id) {
 			evpipe__record_id(id, adopted->nonce, entry.position);
 			entry.event.id = id;
@@ -139,14 +139,15 @@ static int visit_file(void *ctx, const char *file)
 	write_name(name, nonce);
 	evpipe__recovery_name(lock_name, nonce, "lock");
 	fill_info(&rejected->info, name, NULL);
-	rejected->info.state = storage->ops->lock(storage->self, lock_name, &lock, &error) == EVPIPE_OK ? EVPIPE_JOURNAL_DEAD
-	                                                                                             : EVPIPE_JOURNAL_ALIVE;
+	/* Once dead it stays so: to hold the lock would only keep others from adopting what is left of it beside this file. */
+	int is_dead = storage->ops->lock(storage->self, lock_name, EVPIPE__FILE_SCRATCH, &lock, &error) == EVPIPE_OK;
+	storage->ops->unlock(storage->self, lock);
+	rejected->info.state = is_dead ? EVPIPE_JOURNAL_DEAD : EVPIPE_JOURNAL_ALIVE;
 	evpipe_err err = evpipe__rejects_each(storage, file, tell_rejected, rejected, &rejected->stopped, &error);
 	if (err && !rejected->error.code)
 		rejected->error = error;
-	if (!err && !rejected->stopped && rejected->on_event(rejected->ctx, &rejected->info, NULL, NULL) != 0 && lock)
+	if (!err && !rejected->stopped && rejected->on_event(rejected->ctx, &rejected->info, NULL, NULL) != 0 && is_dead)
 		storage->ops->remove(storage->self, file);
-	storage->ops->unlock(storage->self, lock);
 	return rejected->stopped;
 }
 

@@ -316,6 +316,13 @@ uint64_t evpipe__journal_take(evpipe__journal *journal, uint64_t position)
 	return set_mark(journal, position, EVPIPE__MARK_TAKEN, 0);
 }
 
+uint64_t evpipe__journal_pass(evpipe__journal *journal, uint64_t position)
+{
+	uint64_t size = 0;
+	find(journal, position, &size);
+	return position + (size ? size : EVPIPE__GRANULE);
+}
+
 uint64_t evpipe__journal_untake(evpipe__journal *journal, uint64_t position)
 {
 	return set_mark(journal, position, EVPIPE__MARK_NEW, 0);

@@ -80,6 +80,9 @@ uint64_t evpipe__journal_take(evpipe__journal *journal, uint64_t position);
 uint64_t evpipe__journal_untake(evpipe__journal *journal, uint64_t position);
 uint64_t evpipe__journal_done(evpipe__journal *journal, uint64_t position);
 
+/* The position behind a record that is only looked at; also where another process has adopted the journal since, and it may be done. */
+uint64_t evpipe__journal_pass(evpipe__journal *journal, uint64_t position);
+
 /* Read a taken record once more. */
 void evpipe__journal_read(evpipe__journal *journal, uint64_t position, evpipe__journal_entry *entry);
 

@@ -15,6 +15,7 @@
 #include <sys/queue.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "errors.h"
@@ -57,26 +58,41 @@ static evpipe_err list(void *self, int (*visit)(void *ctx, const char *name), vo
 /*
  * fcntl's locks belong to the process: it is never refused its own, and loses one when it closes any descriptor of that
  * file. So who has which is kept here, for the whole process, and a file that is in the list is not opened.
+ *
+ * Who only looks locks all but the first byte. That keeps others out as well, but tells them to wait: it is for as long as
+ * it takes to read a journal. Somebody who was stopped meanwhile is not waited for.
  */
+#define LOOK_START 1
+#define LOOK_WAIT_MS 10000
+#define LOOK_STEP_MS 5
+
 struct lock {
 	LIST_ENTRY(lock) link;
 	dev_t device;
 	ino_t inode;
 	pid_t pid; /* a child of fork has the list, and not the locks */
 	int   fd;
+	int   looks;
 	char  name[EVPIPE__FILE_NAME_MAX];
 };
 
 static LIST_HEAD(, lock) locks = LIST_HEAD_INITIALIZER(locks);
 static pthread_mutex_t locks_mutex = PTHREAD_MUTEX_INITIALIZER;
 
-static int is_ours_locked(const struct stat *status)
+static const struct lock *ours_locked(const struct stat *status)
 {
 	const struct lock *lock;
 	LIST_FOREACH(lock, &locks, link)
 		if (lock->device == status->st_dev && lock->inode == status->st_ino && lock->pid == getpid())
-			return 1;
-	return 0;
+			return lock;
+	return NULL;
+}
+
+/* Or it was given back meanwhile. */
+static int is_looked_at(int fd)
+{
+	struct flock held = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	return fcntl(fd, F_GETLK, &held) == 0 && (held.l_type == F_UNLCK || held.l_start == LOOK_START);
 }
 
 /* Whoever had it may have removed the file since it was opened: then the lock is on nothing that anybody finds. */
@@ -87,41 +103,66 @@ static int is_still_there(const struct directory *directory, const struct lock *
 	       status.st_ino == lock->inode;
 }
 
-static evpipe_err take_locked(struct directory *directory, struct lock *lock, evpipe_error *error)
+/* EAGAIN: it is taken; *passes: for a moment only. */
+static evpipe_err take_locked(struct directory *directory, struct lock *lock, int *passes, evpipe_error *error)
 {
-	struct flock range = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-	struct stat  status;
+	struct flock       range = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = lock->looks ? LOOK_START : 0};
+	const struct lock *ours;
+	struct stat        status;
 
-	if (fstatat(directory->fd, lock->name, &status, AT_SYMLINK_NOFOLLOW) == 0 && is_ours_locked(&status))
+	if (fstatat(directory->fd, lock->name, &status, AT_SYMLINK_NOFOLLOW) == 0 && (ours = ours_locked(&status))) {
+		*passes = ours->looks;
 		return EVPIPE_EAGAIN;
+	}
 	lock->fd = openat(directory->fd, lock->name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (lock->fd < 0)
 		return fail_with(error, directory, lock->name, "cannot be opened", errno);
-	if (fcntl(lock->fd, F_SETLK, &range) != 0)
-		return errno == EACCES || errno == EAGAIN ? EVPIPE_EAGAIN
-		                                          : fail_with(error, directory, lock->name, "cannot be locked", errno);
+	if (fcntl(lock->fd, F_SETLK, &range) != 0) {
+		if (errno != EACCES && errno != EAGAIN)
+			return fail_with(error, directory, lock->name, "cannot be locked", errno);
+		*passes = is_looked_at(lock->fd);
+		return EVPIPE_EAGAIN;
+	}
 	if (fstat(lock->fd, &status) != 0)
 		return fail_with(error, directory, lock->name, "cannot be looked at", errno);
+	/* It goes when it is unlocked. */
+	if (!S_ISREG(status.st_mode) || status.st_size)
+		return evpipe__fail(error, EVPIPE_EFORMAT, "%.300s/%s: it is not empty: not a lock of libevpipe's", directory->path, lock->name);
 	lock->device = status.st_dev;
 	lock->inode = status.st_ino;
 	lock->pid = getpid();
-	return is_still_there(directory, lock) ? EVPIPE_OK : EVPIPE_EAGAIN;
+	*passes = !is_still_there(directory, lock);
+	return *passes ? EVPIPE_EAGAIN : EVPIPE_OK;
 }
 
-static evpipe_err lock_file(void *self, const char *name, void **out, evpipe_error *error)
+static evpipe_err try_lock(struct directory *directory, struct lock *lock, int *passes, evpipe_error *error)
 {
-	struct lock *lock = evpipe__calloc(1, sizeof *lock);
-	if (!lock)
-		return evpipe__fail_plain(error, EVPIPE_ENOMEM);
+	*passes = 0;
 	lock->fd = -1;
-	snprintf(lock->name, sizeof lock->name, "%s", name);
 	pthread_mutex_lock(&locks_mutex);
-	evpipe_err err = take_locked(self, lock, error);
+	evpipe_err err = take_locked(directory, lock, passes, error);
 	if (!err)
 		LIST_INSERT_HEAD(&locks, lock, link);
 	else if (lock->fd >= 0)
 		close(lock->fd);
 	pthread_mutex_unlock(&locks_mutex);
+	return err;
+}
+
+static evpipe_err lock_file(void *self, const char *name, unsigned flags, void **out, evpipe_error *error)
+{
+	const struct timespec step = {.tv_nsec = LOOK_STEP_MS * 1000000L};
+	int                   passes, waited_ms = 0;
+	struct lock          *lock = evpipe__calloc(1, sizeof *lock);
+	if (!lock)
+		return evpipe__fail_plain(error, EVPIPE_ENOMEM);
+	snprintf(lock->name, sizeof lock->name, "%s", name);
+	lock->looks = (flags & EVPIPE__FILE_SCRATCH) != 0;
+	evpipe_err err = try_lock(self, lock, &passes, error);
+	for (; err == EVPIPE_EAGAIN && passes && waited_ms < LOOK_WAIT_MS; waited_ms += LOOK_STEP_MS) {
+		nanosleep(&step, NULL);
+		err = try_lock(self, lock, &passes, error);
+	}
 	if (err)
 		evpipe__free(lock);
 	else

@@ -14,6 +14,7 @@
 #define RESEND_DELAY_MIN_MS 50
 #define RESEND_DELAY_MAX_MS 5000
 #define TOPIC_RETRY_MS 5000
+#define COPY_RETRY_MS 100
 
 struct evpipe__pump {
 	evpipe__pump_setup setup;
@@ -28,13 +29,14 @@ struct evpipe__pump {
 	int          has_more;   /* it had not */
 	int64_t      sync_interval_ms;
 	int64_t      sync_at_ms;
+	int64_t      copy_at_ms; /* before, a ring that gets full is not copied: the disk had no room */
 	int64_t      resend_at_ms;
 	int64_t      resend_delay_ms;
 	evpipe_error error;
 	evpipe_err   disk_trouble; /* why what is to be on the disk is not; 0: it is */
 
 	/* Written by who steps, read by any thread. */
-	_Atomic uint64_t sent, rejected, resent;
+	_Atomic uint64_t sent, rejected, unkept, resent;
 	_Atomic int      recovering;
 };
 
@@ -90,31 +92,37 @@ static void note_error(evpipe__pump *pump, evpipe_err code, const char *what, co
 
 /* ---- what became of a record ---- */
 
-/* In a file beside the journal, with the id under which it was sent. */
-static void keep_rejected(evpipe__pump *pump, const evpipe__journal_entry *entry, evpipe_err why, const char *text)
+/* In a file beside the journal, with the id under which it was sent. False: it could not be. */
+static int keep_rejected(evpipe__pump *pump, const evpipe__journal_entry *entry, evpipe_err why, const char *text)
 {
 	evpipe_event event = entry->event;
 	evpipe_error error;
-	char         id[EVPIPE__ID_MAX], reason[EVPIPE_ERROR_TEXT_MAX];
+	char         id[EVPIPE__ID_MAX], reason[EVPIPE_ERROR_TEXT_MAX], quoted[2][256];
 
 	if (!pump->setup.home->rejects.storage.ops)
-		return;
+		return 0;
 	if (!event.id) {
 		evpipe__record_id(id, evpipe__journal_nonce(pump->source), entry->position);
 		event.id = id;
 	}
 	snprintf(reason, sizeof reason, "%s: %s", evpipe_err_name(why), text);
-	if (evpipe__rejects_add(&pump->setup.home->rejects, &event, reason, &error) != EVPIPE_OK)
-		note_error(pump, error.code, "a rejected event could not be kept", error.text);
+	if (evpipe__rejects_add(&pump->setup.home->rejects, &event, reason, &error) == EVPIPE_OK)
+		return 1;
+	evpipe__log_line(&pump->setup.log, EVPIPE_LOG_ERROR, "event=rejected_not_kept id=%s text=%s",
+	                 evpipe__log_quote(quoted[0], sizeof quoted[0], event.id),
+	                 evpipe__log_quote(quoted[1], sizeof quoted[1], error.text));
+	return 0;
 }
 
 static void reject(evpipe__pump *pump, uint64_t position, evpipe_err why, const char *text)
 {
 	evpipe__journal_entry entry;
 	evpipe__journal_read(pump->source, position, &entry);
-	count(&pump->rejected);
 	text = text ? text : evpipe_strerror(why);
-	keep_rejected(pump, &entry, why, text);
+	if (!keep_rejected(pump, &entry, why, text))
+		count(&pump->unkept);
+	/* Who sees that it was rejected sees whether it is kept. */
+	count(&pump->rejected);
 	note_error(pump, why, "an event was rejected", text);
 	if (pump->setup.rejected)
 		pump->setup.rejected(pump->setup.rejected_ctx, &entry.event, why, text);
@@ -256,13 +264,14 @@ static int ask_for_topic(evpipe__pump *pump, int64_t now_ms)
 /* ---- the journals ---- */
 
 /*
- * A disk that is full stays so for a while, and is tried each millisecond: that it begins is told, and that it is over. It
- * keeps nothing from being sent, so what does is not hidden by it.
+ * A disk that is full stays so for a while: it is tried at each sync and now and then, and that it begins is told, and that it
+ * is over. It keeps nothing from being sent, so what does is not hidden by it.
  */
-static void on_disk_trouble(evpipe__pump *pump, evpipe_err err, const char *text)
+static void on_disk_trouble(evpipe__pump *pump, int64_t now_ms, evpipe_err err, const char *text)
 {
 	char quoted[256];
 
+	pump->copy_at_ms = now_ms + COPY_RETRY_MS;
 	if (!pump->error.code)
 		evpipe__fail(&pump->error, err, "the journal is in memory alone: %s", text);
 	if (err == pump->disk_trouble)
@@ -300,13 +309,13 @@ static int keep_on_disk(evpipe__pump *pump, int64_t now_ms)
 			err = evpipe__home_sync(home, &error);
 		if (any && !err)
 			on_disk_well(pump);
-	} else if (spool && evpipe__journal_is_pressed(home->journal)) {
+	} else if (spool && now_ms >= pump->copy_at_ms && evpipe__journal_is_pressed(home->journal)) {
 		uint64_t copied = spool->copied;
 		err = evpipe__journal_copy(home->journal, &error);
 		any = spool->copied != copied;
 	}
 	if (err)
-		on_disk_trouble(pump, err, error.text);
+		on_disk_trouble(pump, now_ms, err, error.text);
 	return any;
 }
 
@@ -368,6 +377,7 @@ void evpipe__pump_stats(const evpipe__pump *pump, evpipe_stats *stats)
 {
 	stats->sent = atomic_load_explicit(&pump->sent, memory_order_acquire);
 	stats->rejected = atomic_load_explicit(&pump->rejected, memory_order_acquire);
+	stats->unkept = atomic_load_explicit(&pump->unkept, memory_order_acquire);
 	stats->resent = atomic_load_explicit(&pump->resent, memory_order_acquire);
 	stats->recovered = pump->setup.home->recovered;
 }

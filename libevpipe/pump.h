@@ -45,7 +45,7 @@ int evpipe__pump_is_recovering(const evpipe__pump *pump);
 /* The transport was closed: take its last reports. */
 void evpipe__pump_finish(evpipe__pump *pump);
 
-/* The part of the ledger that the pump knows: sent, rejected, resent, recovered. Any thread; what is accepted, asked for after it, is not less. */
+/* The part of the ledger that the pump knows: sent, rejected, unkept, resent, recovered. Any thread; what is accepted, asked for after it, is not less. */
 void evpipe__pump_stats(const evpipe__pump *pump, evpipe_stats *stats);
 
 /* The last thing that went wrong and was not mended since; code 0 if there is none. By the thread that steps, or while none does. */

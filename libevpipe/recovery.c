@@ -147,7 +147,8 @@ static const char *check_ring(const evpipe__adopted *adopted, const evpipe__area
 	return *is_lost ? NULL : "written before the machine was restarted: what it holds cannot be relied on";
 }
 
-static evpipe_err open_ring(const struct adopting *adopting, evpipe__adopted *adopted, evpipe__identity *identity, evpipe_error *error)
+static evpipe_err open_ring(const struct adopting *adopting, evpipe__adopted *adopted, evpipe__identity *identity, int *is_headless,
+                            evpipe_error *error)
 {
 	char         name[EVPIPE__FILE_NAME_MAX];
 	evpipe__area ring;
@@ -157,7 +158,9 @@ static evpipe_err open_ring(const struct adopting *adopting, evpipe__adopted *ad
 	evpipe_err err = adopted->storage.ops->open(adopted->storage.self, name, adopting->flags, &adopted->ring, error);
 	if (err)
 		return err;
-	if (!evpipe__area_is_blank(adopted->ring.memory, adopted->ring.size)) {
+	int is_blank = evpipe__area_is_blank(adopted->ring.memory, adopted->ring.size);
+	*is_headless = !is_blank && evpipe__area_is_headless(adopted->ring.memory, adopted->ring.size);
+	if (!is_blank && !*is_headless) {
 		const char *why = evpipe__area_open(&ring, adopted->ring.memory, adopted->ring.size, EVPIPE__AREA_RING);
 		if (!why)
 			why = check_ring(adopted, &ring, &is_lost);
@@ -178,12 +181,17 @@ static evpipe_err assemble(const struct adopting *adopting, evpipe__adopted *ado
 {
 	evpipe__identity identity = {.nonce = adopted->nonce};
 	evpipe__spool    spool;
+	int              is_headless = 0;
 
 	evpipe__spool_init(&spool, adopting->storage, &identity, 0, 0, 0);
 	spool.is_scratch = (adopting->flags & EVPIPE__FILE_SCRATCH) != 0;
-	evpipe_err err = names->has_ring ? open_ring(adopting, adopted, &spool.identity, error) : EVPIPE_OK;
+	evpipe_err err = names->has_ring ? open_ring(adopting, adopted, &spool.identity, &is_headless, error) : EVPIPE_OK;
 	if (!err)
 		err = adopt_segments(adopting, adopted, &spool, names, error);
+	/* Did the machine die before the page was written? Segments know: they have the rest. */
+	if (!err && is_headless && (!spool.identity.is_spooled || is_of_this_boot(adopting->storage, &spool.identity)))
+		err = evpipe__fail(error, EVPIPE_EFORMAT, "%016" PRIx64 ".ring: it has no header, but is not blank: not a journal of libevpipe's",
+		                   adopted->nonce);
 	if (!err && !TAILQ_EMPTY(&spool.segments) && !adopted->created_ms)
 		adopted->created_ms = TAILQ_FIRST(&spool.segments)->area.header->identity.created_ms;
 	if (!err)
@@ -220,7 +228,7 @@ static evpipe_err adopt(const struct adopting *adopting, struct evpipe__adopted_
 	adopted->storage = *storage;
 	adopted->nonce = nonce;
 	evpipe__recovery_name(name, nonce, "lock");
-	evpipe_err err = storage->ops->lock(storage->self, name, &adopted->lock, error);
+	evpipe_err err = storage->ops->lock(storage->self, name, adopting->flags, &adopted->lock, error);
 	if (err == EVPIPE_EAGAIN) {
 		adopting->met(adopting->ctx, EVPIPE__FATE_ALIVE, nonce, NULL, NULL);
 		evpipe__free(adopted);
@@ -235,6 +243,11 @@ static evpipe_err adopt(const struct adopting *adopting, struct evpipe__adopted_
 		err = evpipe__fail(error, EVPIPE_EFORMAT, "more than %d segments: it has been tampered with", SEGMENTS_MAX);
 	if (!err)
 		err = assemble(adopting, adopted, &names, error);
+	if (adopting->flags & EVPIPE__FILE_SCRATCH) {
+		/* Who only looks keeps nobody from adopting it: records that were found sound stay as they are, but for their marks. */
+		storage->ops->unlock(storage->self, adopted->lock);
+		adopted->lock = NULL;
+	}
 	if (err == EVPIPE_EFORMAT) {
 		adopting->met(adopting->ctx, EVPIPE__FATE_REFUSED, nonce, NULL, error->text);
 		err = EVPIPE_OK;

@@ -29,8 +29,9 @@ typedef void (*evpipe__met_fn)(void *ctx, evpipe__fate fate, uint64_t nonce, con
 
 /*
  * Adopt all there are whose process is dead, the oldest first; `met` is told of each, and of parts that are refused and
- * stay where they are. With EVPIPE__FILE_SCRATCH nothing is changed, and nothing removed later. EIO, ENOMEM: the list has
- * what was adopted until then.
+ * stay where they are. With EVPIPE__FILE_SCRATCH nothing is changed, and nothing removed later; it is locked only while it is
+ * read, and somebody may adopt it after that: then its records are to be read, and not taken. EIO, ENOMEM: the list has what
+ * was adopted until then.
  */
 evpipe_err evpipe__recovery_adopt(struct evpipe__adopted_list *list, const evpipe__storage *storage, unsigned flags, evpipe__met_fn met,
                                   void *ctx, evpipe_error *error);

@@ -1,5 +1,6 @@
 #include "rejects.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "errors.h"
@@ -102,13 +103,18 @@ evpipe_err evpipe__rejects_each(const evpipe__storage *storage, const char *name
 	if (err)
 		return err;
 	const char *why = evpipe__area_open(&area, file.memory, file.size, EVPIPE__AREA_REJECTED);
-	if (why) {
+	if (evpipe__area_is_blank(file.memory, file.size)) {
+		/* Whoever made it died. */
+		*stopped = 0;
+	} else if (why) {
 		err = evpipe__fail(error, EVPIPE_EFORMAT, "%s: %s", name, why);
 	} else {
 		uint64_t end = (file.size - EVPIPE__AREA_HEADER_SIZE) / EVPIPE__GRANULE * EVPIPE__GRANULE;
 		end = end < area.mask + 1 ? end : area.mask + 1;
 		evpipe__area_mend(&area, 0, end, 1, &scanned);
 		*stopped = visit_all(&area, end, visit, ctx);
+		if (scanned.damaged)
+			err = evpipe__fail(error, EVPIPE_EFORMAT, "%s: damaged events: %" PRIu64 ", which were passed over", name, scanned.damaged);
 	}
 	storage->ops->close(storage->self, &file);
 	return err;

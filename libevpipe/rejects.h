@@ -27,7 +27,7 @@ void evpipe__rejects_release(evpipe__rejects *rejects);
 /* The event has its id. EFULL: as many are kept as may be, or there is no space. EIO, ENOMEM. */
 evpipe_err evpipe__rejects_add(evpipe__rejects *rejects, const evpipe_event *event, const char *reason, evpipe_error *error);
 
-/* Visit those of one file; anything but 0 ends it and is returned in *stopped. EFORMAT: it is no such file. EIO, ENOMEM. */
+/* Visit those of one file; anything but 0 ends it and is returned in *stopped. EFORMAT: it is no such file, or some of it is damaged. EIO, ENOMEM. */
 typedef int (*evpipe__rejected_visit)(void *ctx, const evpipe_event *event, const char *reason);
 evpipe_err evpipe__rejects_each(const evpipe__storage *storage, const char *name, evpipe__rejected_visit visit, void *ctx, int *stopped,
                                 evpipe_error *error);

@@ -109,7 +109,7 @@ evpipe_err evpipe__spool_adopt(evpipe__spool *spool, const char *name, unsigned 
 	if (err)
 		goto out;
 	if (evpipe__area_is_blank(segment->file.memory, segment->file.size)) {
-		/* The machine died before it was ever synced. */
+		/* Whoever made it died before it was synced for the first time. */
 		if (!spool->is_scratch)
 			spool->storage.ops->remove(spool->storage.self, name);
 		goto out;
@@ -166,11 +166,19 @@ static evpipe_err new_segment(evpipe__spool *spool, uint64_t start, evpipe_error
 		return evpipe__fail_plain(error, EVPIPE_ENOMEM);
 	evpipe__spool_name(name, spool->identity.nonce, start, "segment");
 	evpipe_err err = spool->storage.ops->create(spool->storage.self, name, evpipe__area_size(spool->capacity), 0, &segment->file, error);
+	if (!err) {
+		begin_segment(spool, segment, start);
+		/* The header before all else: what has none, when the machine is back, is blank, and can be told from what is not ours. */
+		err = spool->storage.ops->sync(spool->storage.self, &segment->file, error);
+		if (err) {
+			spool->storage.ops->close(spool->storage.self, &segment->file);
+			spool->storage.ops->remove(spool->storage.self, name);
+		}
+	}
 	if (err) {
 		evpipe__free(segment);
 		return err;
 	}
-	begin_segment(spool, segment, start);
 	insert(spool, segment);
 	return EVPIPE_OK;
 }

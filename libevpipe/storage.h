@@ -29,10 +29,11 @@ typedef struct evpipe__storage_ops {
 	evpipe_err (*list)(void *self, int (*visit)(void *ctx, const char *name), void *ctx, evpipe_error *error);
 
 	/*
-	 * Take a lock of that name, which a process holds until it unlocks it or dies. EAGAIN: somebody has it, this
-	 * process included. EIO.
+	 * Take a lock of that name, which a process holds until it unlocks it or dies. With EVPIPE__FILE_SCRATCH to look for a
+	 * moment: who finds it taken for that waits. EAGAIN: somebody has it, this process included. EFORMAT: the file is
+	 * not a lock. EIO, ENOMEM.
 	 */
-	evpipe_err (*lock)(void *self, const char *name, void **lock, evpipe_error *error);
+	evpipe_err (*lock)(void *self, const char *name, unsigned flags, void **lock, evpipe_error *error);
 	void (*unlock)(void *self, void *lock); /* takes NULL */
 
 	/* Make a file of zeros that there was not, with all of its space. EFULL: there is too little. EIO, ENOMEM. */

@@ -26,6 +26,8 @@ evpipe_err evpipe__kafka_producer_open(evpipe__kafka_producer *producer, evpipe_
 		return err;
 	producer->bytes_max = evpipe__kafka_share_of(kafka, EVPIPE__KAFKA_PRODUCER, 0);
 	producer->record_max = evpipe__kafka_number(conf, "message.max.bytes") - WIRE_OVERHEAD;
+	producer->batch_max = evpipe__kafka_number(conf, "batch.size");
+	producer->window = producer->bytes_max;
 	return evpipe__kafka_client_open(&producer->client, kafka, EVPIPE__KAFKA_PRODUCER, "the producer", conf, error);
 }
 
@@ -146,7 +148,7 @@ evpipe_err evpipe__kafka_producer_send(evpipe__kafka_producer *producer, const e
 	if (!producer->client.rk || producer->is_fatal)
 		return EVPIPE_EAGAIN;
 	/* One always fits. */
-	if (producer->outstanding && producer->bytes + cost > producer->bytes_max)
+	if (producer->outstanding && producer->bytes + cost > producer->window)
 		return EVPIPE_EAGAIN;
 	rd_kafka_topic_t *topic = topic_of(producer, record->topic);
 	if (!topic)
@@ -165,6 +167,7 @@ evpipe_err evpipe__kafka_producer_send(evpipe__kafka_producer *producer, const e
 			rd_kafka_headers_destroy(headers);
 		return explain(producer, failed);
 	}
+	producer->is_lone = !producer->outstanding;
 	producer->outstanding++;
 	producer->bytes += cost;
 	return EVPIPE_OK;
@@ -187,6 +190,27 @@ static void fill_sent(const rd_kafka_message_t *message, evpipe_transport_event 
 		return;
 	event->err = event->outcome == EVPIPE_POSSIBLY ? EVPIPE_EMAYBE : evpipe__kafka_err(message->err);
 	event->text = rd_kafka_err2str(message->err);
+}
+
+/*
+ * A broker takes or refuses a batch as a whole, and there is nothing that limits a batch to what a topic takes: but no batch is
+ * larger than what is outstanding. So that is halved, and what was refused is sent again, until batches fit, or what is too large is
+ * alone. For those that were sent before, it is halved once.
+ */
+static void on_too_large(evpipe__kafka_producer *producer, const rd_kafka_message_t *message, evpipe_transport_event *event)
+{
+	if (producer->is_lone)
+		return;
+	event->err = EVPIPE_EAGAIN;
+	event->text = "it was in a batch that is too large for the topic";
+	if (producer->unhalved)
+		return;
+	producer->unhalved = producer->outstanding;
+	producer->window = (producer->window < producer->batch_max ? producer->window : producer->batch_max) / 2;
+	evpipe__kafka_notice(producer->client.kafka, EVPIPE_LOG_WARN, EVPIPE_OK,
+	                     "topic %s: a batch was too large for it, and is sent again, from now on %zu bytes at a time: let its "
+	                     "max.message.bytes be more than kafka.producer.batch.size (%zu)",
+	                     rd_kafka_topic_name(message->rkt), producer->window, producer->batch_max);
 }
 
 /* The next event with reports: what close collected comes first. */
@@ -218,6 +242,9 @@ int evpipe__kafka_producer_take(evpipe__kafka_producer *producer, evpipe_transpo
 		if (message) {
 			size_t cost = cost_of(message->key_len, message->len);
 			fill_sent(message, event);
+			if (event->err == EVPIPE_ETOOLARGE)
+				on_too_large(producer, message, event);
+			producer->unhalved -= producer->unhalved > 0;
 			producer->outstanding--;
 			producer->bytes -= cost < producer->bytes ? cost : producer->bytes;
 			if (!message->err)

@@ -150,8 +150,12 @@ typedef struct evpipe__kafka_producer {
 	evpipe__kafka_client client; /* rk is NULL while there is none */
 	size_t               record_max;
 	size_t               bytes_max;
+	size_t               batch_max;   /* bytes of a batch */
 	uint64_t             outstanding; /* sends that were not reported yet */
 	size_t               bytes;       /* of those, about */
+	size_t               window;      /* so many may be outstanding: bytes_max, until a batch is too large for its topic */
+	uint64_t             unhalved;    /* sends outstanding from before it was halved */
+	int                  is_lone;     /* one is outstanding, and was sent when none was */
 	int                  is_fatal;
 	int64_t              renew_ms; /* when a successor is tried again */
 	rd_kafka_event_t    *reports; /* whose messages are being told */

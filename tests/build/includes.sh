@@ -30,7 +30,7 @@ declare -A owner=(
 	[dirent.h]="libevpipe/platform-storage.c tests"
 	[sys/socket.h]="sinks cli"
 	[poll.h]="libevpipe/platform.c transports cli"
-	[time.h]="libevpipe/platform.c libevpipe/timestamp.c transports sinks testbroker cli examples"
+	[time.h]="libevpipe/platform.c libevpipe/platform-storage.c libevpipe/timestamp.c transports sinks testbroker cli examples"
 	[sys/time.h]=""
 )
 

@@ -37,6 +37,44 @@ says '^2 events found'
 
 run 0 recover -n --rejected "$tmp/journal"
 says '^0 rejected events found'
+
+# What the broker rejects again stays where it is until it is kept anew.
+broker="--set transport.url=kafka://127.0.0.1:1 --set kafka.producer.test.mock.num.brokers=1"
+narrow="$broker --set kafka.producer.message.max.bytes=2000"
+rejected=$tmp/rejected
+cat >"$tmp/limited" <<-EOF
+	#!/bin/sh
+	trap '' XFSZ
+	ulimit -f 100 # as a full disk, for the file in which it would be kept
+	exec "$evpipe" "\$@"
+EOF
+chmod +x "$tmp/limited"
+printf '{"org":"ACME","id":"large","text":"%05000d"}\n{"org":"ACME","id":"small"}\n' 0 >"$tmp/large.ndjson"
+# shellcheck disable=SC2086
+run 65 emit $narrow --set journal.dir="$rejected" --destination-field org --id-field id "$tmp/large.ndjson"
+whole=$evpipe
+evpipe=$tmp/limited
+# shellcheck disable=SC2086
+run 65 recover $narrow --rejected "$rejected"
+says 'has rejected 1 event, and 1 could not be kept anew'
+says 'rejected_not_kept id=large.*gets no space'
+evpipe=$whole
+run 0 recover -n --rejected "$rejected"
+prints ' large  ACME '
+# shellcheck disable=SC2086
+run 65 recover $narrow --rejected "$rejected"
+says 'has rejected 1 event, which is kept'
+run 0 recover -n --rejected "$rejected"
+says '^1 rejected events found'
+# shellcheck disable=SC2086
+run 65 recover $broker --set event.max=4KiB --rejected "$rejected"
+says 'event large could not be emitted again: too large'
+run 0 recover -n --rejected "$rejected"
+says '^1 rejected events found'
+# shellcheck disable=SC2086
+run 0 recover $broker --rejected "$rejected"
+says '^1 rejected events found, 1 sent, 0 left'
+[ "$(find "$rejected" -type f | wc -l)" = 0 ] || fail "files are left in $rejected"
 run 74 recover -n "$tmp/nowhere"
 says 'nowhere cannot be opened: No such file'
 # shellcheck disable=SC2086

@@ -1,5 +1,6 @@
 #!/bin/bash
-# An event over event.max is refused at emit, with its line; one that only the broker refuses is reported and counted. The others arrive.
+# An event over event.max is refused at emit, with its line; one that only the broker refuses is reported and counted. The others arrive,
+# also those that came to the broker in batches of which it refused all.
 . "$(dirname "$0")/lib.sh"
 need_kafka
 
@@ -46,3 +47,22 @@ stop "$worker"
 same "run's exit code" "$rc" 0
 stop_receiver
 same "delivered" "$(account .unique)" 200
+
+note "in batches over what the topic takes"
+start_receiver
+generate 20000 20 2000 g >"$tmp/events.ndjson"
+large_event 150000 >>"$tmp/events.ndjson"
+configure kafka.producer.compression.type=none
+start_worker worker
+generate 1 1 1 >"$tmp/one.ndjson"
+emit "$tmp/one.ndjson"
+"$here/kafka-cluster" alter "$broker" "$topic" max.message.bytes=100000
+emit "$tmp/events.ndjson"
+same "emit's exit code" "$rc" 65
+same "rejected" "$(jq .rejected "$tmp/emit.json")" 1
+same "acknowledged" "$(jq .sent "$tmp/emit.json")" 20000
+await 60 "all but the large one arrived" received 20001
+stop "$worker"
+same "run's exit code" "$rc" 0
+stop_receiver
+same "delivered" "$(account .unique)" 20001

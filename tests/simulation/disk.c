@@ -44,12 +44,12 @@ static evpipe_err do_list(void *self, int (*visit)(void *ctx, const char *name),
 	return machine_operates(machine) ? files_of(machine)->ops->list(files_of(machine)->self, visit, ctx, error) : dead(error);
 }
 
-static evpipe_err do_lock(void *self, const char *name, void **lock, evpipe_error *error)
+static evpipe_err do_lock(void *self, const char *name, unsigned flags, void **lock, evpipe_error *error)
 {
 	struct machine *machine = self;
 	if (!machine_operates(machine))
 		return dead(error);
-	evpipe_err err = files_of(machine)->ops->lock(files_of(machine)->self, name, lock, error);
+	evpipe_err err = files_of(machine)->ops->lock(files_of(machine)->self, name, flags, lock, error);
 	if (err)
 		return err;
 	grow(&machine->locks, machine->locks_count, &machine->locks_capacity, sizeof *machine->locks);

@@ -40,11 +40,11 @@ static evpipe_err list(void *self, int (*visit)(void *ctx, const char *name), vo
 	return EVPIPE_OK;
 }
 
-static evpipe_err lock_it(void *self, const char *name, void **lock, evpipe_error *error)
+static evpipe_err lock_it(void *self, const char *name, unsigned flags, void **lock, evpipe_error *error)
 {
 	struct memory_storage *storage = self;
 	char                  *place = NULL;
-	(void)error;
+	(void)flags, (void)error;
 	for (int i = 0; i < LOCKS_MAX; i++) {
 		if (strcmp(storage->locks[i], name) == 0)
 			return EVPIPE_EAGAIN;
@@ -68,6 +68,7 @@ static evpipe_err create(void *self, const char *name, size_t size, unsigned fla
 {
 	struct memory_storage *storage = self;
 	(void)flags;
+	storage->creates++;
 	if (storage->create_fails) {
 		if (error)
 			*error = (evpipe_error){storage->create_fails, "no space"};

@@ -22,7 +22,7 @@ struct memory_storage {
 	struct memory_file files[FILES_MAX];
 	char               locks[LOCKS_MAX][EVPIPE__FILE_NAME_MAX]; /* "": free */
 	evpipe_err         create_fails, sync_fails; /* 0: they don't */
-	int                removed, renamed;
+	int                creates, removed, renamed; /* the first also counts those that failed */
 };
 
 evpipe__storage memory_storage(struct memory_storage *self);

@@ -166,7 +166,7 @@ static void sync_all(struct history *history)
 {
 	if (!history->has_spool)
 		return;
-	history->files.create_fails = EVPIPE_OK;
+	history->files.create_fails = history->files.sync_fails = EVPIPE_OK;
 	assert_int_equal(evpipe__journal_copy(history->journal, NULL), EVPIPE_OK);
 	history->files.sync_fails = draw(history) % 8 == 0 ? EVPIPE_EIO : EVPIPE_OK;
 	if (evpipe__spool_sync(evpipe__journal_spool(history->journal), NULL) != EVPIPE_OK)
@@ -540,6 +540,92 @@ static void test_journal_model__a_ring_whose_head_is_too_low_is_refused(void **s
 	memory_storage_release(&files);
 }
 
+/* ---- what may be anybody's ---- */
+
+/* Adopts, and what was adopted is sent: whether the file is still there then. */
+static int is_kept(struct memory_storage *files, const evpipe__storage *storage, const char *name, struct salvage *salvage)
+{
+	struct evpipe__adopted_list list = STAILQ_HEAD_INITIALIZER(list);
+	evpipe__adopted            *adopted;
+
+	*salvage = (struct salvage){0};
+	assert_int_equal(evpipe__recovery_adopt(&list, storage, 0, note_fate, salvage, NULL), EVPIPE_OK);
+	while ((adopted = STAILQ_FIRST(&list))) {
+		STAILQ_REMOVE_HEAD(&list, link);
+		salvage->count += drain(adopted, salvage->came);
+		evpipe__adopted_free(adopted, 1);
+	}
+	return memory_storage_find(files, name) != NULL;
+}
+
+#define BEING_MADE 1
+
+static void test_journal_model__only_what_is_blank_for_certain_goes(void **state)
+{
+	static const char *const names[] = {RING_NAME, "0000000000000007-0000000000000000.segment"};
+	static const struct {
+		size_t size;
+		size_t text_at; /* "text" is there; 0: nothing */
+		int    flags, kept;
+	} cases[] = {
+		{0, 0, 0, 0},
+		{512, 0, 0, 0},
+		{100, 0, 0, 1},
+		{4, 4, 0, 1},
+		{512, 512, 0, 1},
+		{EVPIPE__AREA_HEADER_SIZE, 0, 0, 0},
+		{EVPIPE__AREA_HEADER_SIZE + PIECE, 0, 0, 0},
+		{EVPIPE__AREA_HEADER_SIZE + PIECE, 0, BEING_MADE, 0},
+		{EVPIPE__AREA_HEADER_SIZE + PIECE, 12, 0, 1},
+		{EVPIPE__AREA_HEADER_SIZE + PIECE, EVPIPE__AREA_HEADER_SIZE, BEING_MADE, 1},
+		{EVPIPE__AREA_HEADER_SIZE + PIECE, EVPIPE__AREA_HEADER_SIZE + PIECE, 0, 1},
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases) * COUNT_OF(names); i++) {
+		const char           *name = names[i % COUNT_OF(names)];
+		const size_t          size = cases[i / COUNT_OF(names)].size, text_end = cases[i / COUNT_OF(names)].text_at;
+		struct memory_storage files = {0};
+		evpipe__storage       storage = memory_storage(&files);
+		evpipe__identity      identity = {.nonce = 7, .key = 1};
+		struct salvage        salvage;
+		evpipe__area          area;
+		evpipe__file          file;
+
+		assert_int_equal(storage.ops->create(storage.self, name, size, 0, &file, NULL), EVPIPE_OK);
+		if (cases[i / COUNT_OF(names)].flags & BEING_MADE) {
+			evpipe__area_init(&area, file.memory, 1 + (uint32_t)(i % COUNT_OF(names)), PIECE, &identity, 0);
+			memset(file.memory, 0, sizeof area.header->magic);
+		}
+		if (text_end)
+			memcpy((char *)file.memory + text_end - 4, "text", 4);
+		storage.ops->close(storage.self, &file);
+		int kept = is_kept(&files, &storage, name, &salvage);
+		if (kept != cases[i / COUNT_OF(names)].kept || kept != salvage.refused)
+			fail_msg("%s of %zu bytes, text before %zu: kept %d, refused %d", name, size, text_end, kept, salvage.refused);
+		memory_storage_release(&files);
+	}
+}
+
+/* Of a ring on a disk, any pages may have reached it: that of the header, too. Segments tell whether it is worth anything. */
+static void test_journal_model__a_ring_without_a_header_is_forgotten_where_segments_have_the_rest(void **state)
+{
+	(void)state;
+	for (int was_restarted = 0; was_restarted < 2; was_restarted++) {
+		struct memory_storage files = {0};
+		evpipe__storage       storage = memory_storage(&files);
+		struct salvage        salvage;
+		uint64_t              positions[EVENTS_MAX];
+		int                   count = make_journal(&files, positions);
+
+		memset(memory_storage_find(&files, RING_NAME)->memory, 0, EVPIPE__AREA_HEADER_SIZE);
+		storage.boot[0] += (uint64_t)was_restarted;
+		assert_int_equal(is_kept(&files, &storage, RING_NAME, &salvage), !was_restarted);
+		assert_int_equal(salvage.refused, !was_restarted);
+		assert_int_equal(salvage.count, was_restarted ? count : 0);
+		memory_storage_release(&files);
+	}
+}
+
 /* As many as nobody could have made, and only names of them. */
 static evpipe_err list_many(void *self, int (*visit)(void *ctx, const char *name), void *ctx, evpipe_error *error)
 {
@@ -579,6 +665,8 @@ int main(void)
 		cmocka_unit_test(test_journal_model__what_a_ring_has_lost_is_taken_from_its_segments),
 		cmocka_unit_test(test_journal_model__what_a_segment_has_lost_is_taken_from_the_ring),
 		cmocka_unit_test(test_journal_model__a_ring_whose_head_is_too_low_is_refused),
+		cmocka_unit_test(test_journal_model__only_what_is_blank_for_certain_goes),
+		cmocka_unit_test(test_journal_model__a_ring_without_a_header_is_forgotten_where_segments_have_the_rest),
 		cmocka_unit_test(test_journal_model__more_segments_than_a_journal_has_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

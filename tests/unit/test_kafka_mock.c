@@ -357,6 +357,37 @@ static void test_kafka__what_the_broker_refuses_for_good_is_reported_with_its_re
 	}
 }
 
+/* Kafka refuses whole batches. What was not alone is to be sent again, with less and less beside it, and in the end it is alone. */
+static void test_kafka__what_was_not_alone_in_a_batch_that_is_too_large_may_be_sent_again(void **state)
+{
+	evpipe_config *config = config_new(brokers());
+	struct seen    seen;
+	unsigned       refused = 0;
+
+	(void)state;
+	set(config, "kafka.producer.batch.size", "4096");
+	set(config, "kafka.producer.linger.ms", "200"); /* two that are sent together are in one batch */
+	open_with(&seen, config, EVPIPE_ROLE_SEND);
+	send_all(&seen, "batches", 0, 1);
+	AWAIT(&seen, seen.sent[EVPIPE_PERSISTED] == 1);
+	for (;; refused += 2) {
+		assert_true(refused < 20);
+		rd_kafka_mock_push_request_errors(cluster, PRODUCE_CALL, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+		assert_int_equal(send_one(&seen, "batches", 1), EVPIPE_OK);
+		if (send_one(&seen, "batches", 2) == EVPIPE_EAGAIN)
+			break;
+		AWAIT(&seen, seen.sent[EVPIPE_NOT] == refused + 2);
+		assert_int_equal(seen.last_err, EVPIPE_EAGAIN);
+	}
+	assert_int_equal(refused, 2 * 3); /* 2048, 1024, 512: two of 405 do not fit */
+	AWAIT(&seen, seen.sent[EVPIPE_NOT] == refused + 1);
+	assert_int_equal(seen.last_err, EVPIPE_ETOOLARGE);
+	assert_non_null(strstr(seen.notice, "topic batches: a batch was too large for it"));
+	send_all(&seen, "batches", 3, 20);
+	AWAIT(&seen, seen.sent[EVPIPE_PERSISTED] == 21);
+	close_and_free(&seen, 1000);
+}
+
 /* ---- the broker away ---- */
 
 static void test_kafka__a_broker_that_is_not_there_is_told_of_and_nothing_waits(void **state)
@@ -530,6 +561,7 @@ int main(void)
 		cmocka_unit_test(test_kafka__a_fatal_producer_reports_each_send_once_and_is_replaced),
 		cmocka_unit_test(test_kafka__what_the_broker_refuses_for_now_is_sent_again_by_itself),
 		cmocka_unit_test(test_kafka__what_the_broker_refuses_for_good_is_reported_with_its_reason),
+		cmocka_unit_test(test_kafka__what_was_not_alone_in_a_batch_that_is_too_large_may_be_sent_again),
 		cmocka_unit_test(test_kafka__a_broker_that_is_not_there_is_told_of_and_nothing_waits),
 		cmocka_unit_test(test_kafka__a_broker_that_goes_and_comes_is_told_of),
 		cmocka_unit_test(test_kafka__the_broker_may_go_while_partitions_come),

@@ -252,6 +252,7 @@ static void test_producer__tells_what_the_broker_will_never_take(void **state)
 	evpipe_stats stats = world_producer_stats(&world);
 	assert_int_equal(stats.sent, 2);
 	assert_int_equal(stats.rejected, 1);
+	assert_int_equal(stats.unkept, 1);
 	assert_int_equal(rejections.count, 1);
 	assert_int_equal(rejections.why, EVPIPE_ETOOLARGE);
 	assert_string_equal(rejections.id, "big");

@@ -11,9 +11,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "memory-storage.h"
 #include "platform.h"
 #include "record.h"
 #include "rejects.h"
+#include "settings.h"
 
 static char directory[64];
 
@@ -287,6 +289,101 @@ static void test_recovery__does_not_believe_a_ring_from_before_the_machine_was_r
 	assert_int_equal(count_files(".ring", 0, NULL, 0), 1);
 }
 
+static void test_recovery__files_of_others_with_such_names_are_kept(void **state)
+{
+	static const char *const names[] = {"0123456789abcdef.ring", "0123456789abcdef.lock", "1123456789abcdef.ring",
+	                                    "2123456789abcdef-0000000000000000.segment"};
+	static const char *const says[] = {"0123456789abcdef.lock: it is not empty: not a lock", "1123456789abcdef.ring: shorter than a header",
+	                                   "0000000000000000.segment: shorter than a header"};
+	struct world             world;
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
+		char path[512];
+		snprintf(path, sizeof path, "%s/%s", directory, names[i]);
+		FILE *file = fopen(path, "w");
+		assert_non_null(file);
+		fprintf(file, "notes\n");
+		fclose(file);
+	}
+	reopen_and_listen(&world);
+	for (size_t i = 0; i < COUNT_OF(says); i++)
+		assert_non_null(strstr(told, says[i]));
+	world_close(&world);
+	assert_int_equal(count_files("", 0, NULL, 0), COUNT_OF(names));
+}
+
+/* ---- looking ---- */
+
+struct shown {
+	uint64_t recovered; /* by who started while the first was shown */
+	int      events;
+};
+
+static int start_meanwhile(void *ctx, const evpipe_journal_info *info, const evpipe_event *event)
+{
+	struct shown *shown = ctx;
+	struct world  world;
+	(void)info;
+	assert_non_null(event->id);
+	if (shown->events++)
+		return 0;
+	open_on(&world, "memory", NULL);
+	shown->recovered = world_producer_stats(&world).recovered;
+	world_pass(&world, 1000);
+	assert_int_equal(world_producer_stats(&world).pending, 0);
+	world_close(&world);
+	return 0;
+}
+
+static void test_recovery__who_starts_while_events_are_shown_adopts_them(void **state)
+{
+	static const char *const durabilities[] = {"process", "disk"};
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(durabilities); i++) {
+		struct shown shown = {0};
+		kill_after(durabilities[i], NULL, 50, 100, 500);
+		assert_int_equal(evpipe_journal_inspect(directory, NULL, start_meanwhile, &shown, NULL), EVPIPE_OK);
+		assert_int_equal(shown.recovered, 100);
+		assert_in_range(shown.events, 1, 100);
+		assert_int_equal(count_files("", 0, NULL, 0), 0);
+	}
+}
+
+/* Another process reads the journal just when one starts. */
+static void test_recovery__who_starts_while_a_journal_is_looked_at_waits_for_it(void **state)
+{
+	struct world world;
+	int          status, ready[2];
+	char         byte, ring[512];
+	(void)state;
+	kill_after("process", NULL, 0, 10, 0);
+	assert_int_equal(count_files(".ring", 0, ring, sizeof ring), 1);
+	assert_int_equal(pipe(ready), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		evpipe__storage storage;
+		char            name[EVPIPE__FILE_NAME_MAX];
+		void           *lock;
+		snprintf(name, sizeof name, "%.16s.lock", strrchr(ring, '/') + 1);
+		if (evpipe__directory_new(&storage, directory, 0, NULL) ||
+		    storage.ops->lock(storage.self, name, EVPIPE__FILE_SCRATCH, &lock, NULL) || write(ready[1], "!", 1) != 1)
+			_exit(1);
+		usleep(200000);
+		storage.ops->unlock(storage.self, lock);
+		_exit(0);
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	open_on(&world, "memory", NULL);
+	assert_int_equal(world_producer_stats(&world).recovered, 10);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(WEXITSTATUS(status), 0);
+	world_pass(&world, 1000);
+	world_close(&world);
+	assert_int_equal(count_files("", 0, NULL, 0), 0);
+	close(ready[0]);
+	close(ready[1]);
+}
+
 /* ---- disk ---- */
 
 static void test_recovery__a_disk_journal_survives_the_loss_of_its_ring(void **state)
@@ -488,6 +585,7 @@ static void test_recovery__keeps_what_the_broker_rejects_with_the_reason(void **
 		world_emit_data(&world, "ACME", "key", i ? "big" : NULL, data, sizeof data);
 	world_pass(&world, 1000);
 	assert_int_equal(world_producer_stats(&world).rejected, 3);
+	assert_int_equal(world_producer_stats(&world).unkept, 0);
 	seen.remove = 1;
 	assert_int_equal(evpipe_journal_rejected(directory, see, &seen, NULL), EVPIPE_OK);
 	assert_int_equal(seen.count, 3);
@@ -501,6 +599,49 @@ static void test_recovery__keeps_what_the_broker_rejects_with_the_reason(void **
 	assert_int_equal(seen.count, 6);
 	assert_int_equal(seen.files, 2);
 	assert_int_equal(count_files("", 0, NULL, 0), 0);
+}
+
+static void test_recovery__a_file_of_rejected_events_whose_maker_died_early_has_none(void **state)
+{
+	struct seen seen = {.remove = 1};
+	char        path[512];
+	(void)state;
+	snprintf(path, sizeof path, "%s/0123456789abcdef-0000000000000000.rejected", directory);
+	int fd = open(path, O_RDWR | O_CREAT, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, 8192), 0);
+	close(fd);
+	assert_int_equal(evpipe_journal_rejected(directory, see, &seen, NULL), EVPIPE_OK);
+	assert_int_equal(seen.count, 0);
+	assert_int_equal(count_files("", 0, NULL, 0), 0);
+}
+
+/* What cannot be kept is told, and counted. */
+static void test_recovery__counts_what_was_rejected_and_not_kept(void **state)
+{
+	struct memory_storage   files = {0};
+	evpipe__storage         storage = memory_storage(&files);
+	struct world            world;
+	evpipe_testbroker_topic topic = EVPIPE_TESTBROKER_TOPIC_INIT;
+	static char             data[5000];
+	(void)state;
+	open_on(&world, "memory", NULL);
+	evpipe_producer_free(world.producer);
+	world.config->storage = &storage;
+	assert_int_equal(evpipe_producer_new(&world.producer, world.config, NULL), EVPIPE_OK);
+	topic.partitions = 1;
+	topic.record_max = 4000;
+	assert_int_equal(evpipe_testbroker_create_topic(world.broker, "evpipe.events", &topic), EVPIPE_OK);
+	files.create_fails = EVPIPE_EFULL;
+	world_emit_data(&world, "ACME", "key", NULL, data, sizeof data);
+	world_pass(&world, 1000);
+	files.create_fails = EVPIPE_OK;
+	world_emit_data(&world, "ACME", "key", NULL, data, sizeof data);
+	world_pass(&world, 1000);
+	assert_int_equal(world_producer_stats(&world).rejected, 2);
+	assert_int_equal(world_producer_stats(&world).unkept, 1);
+	world_close(&world);
+	memory_storage_release(&files);
 }
 
 /* ---- the rest ---- */
@@ -579,36 +720,70 @@ static void let_files_be_large(int large)
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
-/* Checksums are no secret: the file may be anybody's. */
-static void test_recovery__a_reason_that_does_not_end_is_none(void **state)
+/* A file of so many rejected events, the last of which is spoilt. */
+static void make_rejected(int count, void (*spoil)(evpipe__rejects *rejects, struct evpipe__record *record, uint64_t position))
 {
 	evpipe__identity identity = {.nonce = 0xaa, .key = 1};
 	evpipe__storage  storage;
 	evpipe__rejects  rejects;
 	evpipe_error     error;
 	evpipe_event     event = EVPIPE_EVENT_INIT;
-	struct seen      seen = {.remove = 1};
-	(void)state;
 	event.destination = "ACME";
-	event.id = "one";
 	event.data = "22222222";
 	event.data_len = 8;
 	assert_int_equal(evpipe__directory_new(&storage, directory, 0, &error), EVPIPE_OK);
 	evpipe__rejects_init(&rejects, &storage, &identity, 1024);
-	assert_int_equal(evpipe__rejects_add(&rejects, &event, "too late", &error), EVPIPE_OK);
-	struct evpipe__record *record = evpipe__area_at(&rejects.area, 0);
-	char                  *reason = (char *)record;
-	while (memcmp(reason, "too late", sizeof "too late") != 0)
-		assert_true(++reason < (char *)record + rejects.end);
-	reason[strlen("too late")] = '!';
-	evpipe__area_publish_checked(&rejects.area, record, 0, rejects.end);
+	for (int i = 0; i < count; i++) {
+		uint64_t position = rejects.end;
+		event.id = i ? "another" : "one";
+		assert_int_equal(evpipe__rejects_add(&rejects, &event, "too late", &error), EVPIPE_OK);
+		if (i == count - 1)
+			spoil(&rejects, evpipe__area_at(&rejects.area, position), position);
+	}
 	evpipe__rejects_release(&rejects);
 	storage.ops->free(storage.self);
+}
+
+/* Checksums are no secret: the file may be anybody's. */
+static void spoil_reason(evpipe__rejects *rejects, struct evpipe__record *record, uint64_t position)
+{
+	char *reason = (char *)record;
+	while (memcmp(reason, "too late", sizeof "too late") != 0)
+		assert_true(++reason < (char *)record + (rejects->end - position));
+	reason[strlen("too late")] = '!';
+	evpipe__area_publish_checked(&rejects->area, record, position, rejects->end - position);
+}
+
+static void test_recovery__a_reason_that_does_not_end_is_none(void **state)
+{
+	evpipe_error error;
+	struct seen  seen = {.remove = 1};
+	(void)state;
+	make_rejected(1, spoil_reason);
 	assert_int_equal(evpipe_journal_rejected(directory, see, &seen, &error), EVPIPE_OK);
 	assert_int_equal(seen.count, 1);
 	assert_string_equal(seen.reason, "");
 	assert_string_equal(seen.id, "one");
 	assert_int_equal(count_files("", 0, NULL, 0), 0);
+}
+
+static void spoil_data(evpipe__rejects *rejects, struct evpipe__record *record, uint64_t position)
+{
+	(void)rejects, (void)position;
+	((char *)(record + 1))[0] ^= 1;
+}
+
+static void test_recovery__a_file_with_a_damaged_rejected_event_stays(void **state)
+{
+	evpipe_error error;
+	struct seen  seen = {.remove = 1};
+	(void)state;
+	make_rejected(2, spoil_data);
+	assert_int_equal(evpipe_journal_rejected(directory, see, &seen, &error), EVPIPE_EFORMAT);
+	assert_non_null(strstr(error.text, "damaged events: 1"));
+	assert_int_equal(seen.count, 1);
+	assert_string_equal(seen.id, "one");
+	assert_int_equal(count_files(".rejected", 0, NULL, 0), 1);
 }
 
 static void test_recovery__trouble_with_the_disk_does_not_hide_what_keeps_events_from_being_sent(void **state)
@@ -672,6 +847,37 @@ static void test_recovery__trouble_with_the_disk_is_told_when_it_begins_and_ends
 	signal(SIGXFSZ, SIG_DFL);
 }
 
+/* At each sync, and now and then, not at each look at the ring. Meanwhile what is in the ring is sent. */
+static void test_recovery__a_full_disk_is_tried_now_and_then(void **state)
+{
+	struct memory_storage files = {0};
+	evpipe__storage       storage = memory_storage(&files);
+	struct world          world;
+	static char           data[60000];
+	(void)state;
+	open_on(&world, "disk", (const char *const[]){"journal.sync_interval", "10s", NULL});
+	evpipe_producer_free(world.producer);
+	world.config->storage = &storage;
+	assert_int_equal(evpipe_producer_new(&world.producer, world.config, NULL), EVPIPE_OK);
+	evpipe_testbroker_set_available(world.broker, NULL, -1, 0);
+	files.create_fails = EVPIPE_EFULL;
+	files.creates = 0;
+	for (int i = 0; i < 14; i++) { /* nearly full */
+		char id[32];
+		snprintf(id, sizeof id, "ACME-%d", i);
+		world_emit_data(&world, "ACME", "key", id, data, sizeof data);
+	}
+	for (int i = 0; i < 1000; i++)
+		world_pass(&world, 1);
+	assert_in_range(files.creates, 2, 20);
+
+	evpipe_testbroker_set_available(world.broker, NULL, -1, 1);
+	world_pass(&world, 10000);
+	assert_on_topic(&world, 0, 14);
+	world_close(&world);
+	memory_storage_release(&files);
+}
+
 int main(void)
 {
 #define IN_DIRECTORY(test) cmocka_unit_test_setup_teardown(test, make_directory, remove_directory)
@@ -683,6 +889,9 @@ int main(void)
 		IN_DIRECTORY(test_recovery__refuses_and_keeps_what_it_does_not_know),
 		IN_DIRECTORY(test_recovery__knows_the_other_byte_order),
 		IN_DIRECTORY(test_recovery__does_not_believe_a_ring_from_before_the_machine_was_restarted),
+		IN_DIRECTORY(test_recovery__files_of_others_with_such_names_are_kept),
+		IN_DIRECTORY(test_recovery__who_starts_while_events_are_shown_adopts_them),
+		IN_DIRECTORY(test_recovery__who_starts_while_a_journal_is_looked_at_waits_for_it),
 		IN_DIRECTORY(test_recovery__a_disk_journal_survives_the_loss_of_its_ring),
 		IN_DIRECTORY(test_recovery__a_disk_journal_counts_what_is_in_ring_and_segment_once),
 		IN_DIRECTORY(test_recovery__what_is_adopted_of_a_disk_journal_is_written_to_the_disk),
@@ -692,11 +901,15 @@ int main(void)
 		IN_DIRECTORY(test_recovery__a_full_spool_refuses_at_once),
 		IN_DIRECTORY(test_recovery__the_spool_takes_what_is_stuck),
 		IN_DIRECTORY(test_recovery__keeps_what_the_broker_rejects_with_the_reason),
+		IN_DIRECTORY(test_recovery__a_file_of_rejected_events_whose_maker_died_early_has_none),
+		IN_DIRECTORY(test_recovery__counts_what_was_rejected_and_not_kept),
 		IN_DIRECTORY(test_recovery__a_child_of_fork_leaves_its_parents_journal_alone),
 		IN_DIRECTORY(test_recovery__too_little_space_is_an_error_at_the_start),
 		IN_DIRECTORY(test_recovery__a_reason_that_does_not_end_is_none),
+		IN_DIRECTORY(test_recovery__a_file_with_a_damaged_rejected_event_stays),
 		IN_DIRECTORY(test_recovery__trouble_with_the_disk_does_not_hide_what_keeps_events_from_being_sent),
 		IN_DIRECTORY(test_recovery__trouble_with_the_disk_is_told_when_it_begins_and_ends),
+		IN_DIRECTORY(test_recovery__a_full_disk_is_tried_now_and_then),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
