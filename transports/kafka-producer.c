@@ -12,6 +12,9 @@
 /* A successor that could not be made is tried again. */
 #define RENEW_MS 1000
 
+/* After a batch was too large, how long less is outstanding at a time before twice as much is tried. */
+#define WIDEN_MS 60000
+
 /* Of message.max.bytes, what a record may take up beside key, value and headers. */
 #define WIRE_OVERHEAD 64
 
@@ -207,10 +210,21 @@ static void on_too_large(evpipe__kafka_producer *producer, const rd_kafka_messag
 		return;
 	producer->unhalved = producer->outstanding;
 	producer->window = (producer->window < producer->batch_max ? producer->window : producer->batch_max) / 2;
+	producer->widen_ms = producer->client.kafka->now_ms + WIDEN_MS;
 	evpipe__kafka_notice(producer->client.kafka, EVPIPE_LOG_WARN, EVPIPE_OK,
-	                     "topic %s: a batch was too large for it, and is sent again, from now on %zu bytes at a time: let its "
+	                     "topic %s: a batch was too large for it, and is sent again, for now %zu bytes at a time: let its "
 	                     "max.message.bytes be more than kafka.producer.batch.size (%zu)",
 	                     rd_kafka_topic_name(message->rkt), producer->window, producer->batch_max);
+}
+
+/* It may have been for one record, or the topic may take more by now: that is found out for the price of a refusal. */
+static void widen(evpipe__kafka_producer *producer)
+{
+	int64_t now_ms = producer->client.kafka->now_ms;
+	if (producer->window == producer->bytes_max || now_ms < producer->widen_ms)
+		return;
+	producer->window = 2 * producer->window < producer->batch_max ? 2 * producer->window : producer->bytes_max;
+	producer->widen_ms = now_ms + WIDEN_MS;
 }
 
 /* The next event with reports: what close collected comes first. */
@@ -283,6 +297,7 @@ int64_t evpipe__kafka_producer_serve(evpipe__kafka_producer *producer)
 {
 	const evpipe__kafka *kafka = producer->client.kafka;
 
+	widen(producer);
 	if (!producer->is_fatal || kafka->is_closed)
 		return evpipe__kafka_client_watch(&producer->client);
 	/* The old one's records are reported before the first of the new one's: nothing overtakes. */

@@ -153,7 +153,8 @@ typedef struct evpipe__kafka_producer {
 	size_t               batch_max;   /* bytes of a batch */
 	uint64_t             outstanding; /* sends that were not reported yet */
 	size_t               bytes;       /* of those, about */
-	size_t               window;      /* so many may be outstanding: bytes_max, until a batch is too large for its topic */
+	size_t               window;      /* so many may be outstanding: bytes_max, unless a batch was too large for its topic */
+	int64_t              widen_ms;    /* when more is tried */
 	uint64_t             unhalved;    /* sends outstanding from before it was halved */
 	int                  is_lone;     /* one is outstanding, and was sent when none was */
 	int                  is_fatal;

@@ -41,6 +41,13 @@ struct seen {
 	evpipe_err        topic_err;
 };
 
+static int64_t ahead_ms; /* of the clock that the transport is handed */
+
+static int64_t later_ms(void *ctx)
+{
+	return evpipe__platform_runtime()->mono_ms(ctx) + ahead_ms;
+}
+
 static int64_t now_ms(void)
 {
 	const evpipe_runtime *runtime = evpipe__platform_runtime();
@@ -71,12 +78,15 @@ static evpipe_config *config_new(const char *brokers)
 /* Takes the configuration over. */
 static evpipe_err try_open(struct seen *seen, evpipe_config *config, unsigned roles, size_t memory_max, evpipe_error *error)
 {
+	static evpipe_runtime  runtime;
 	evpipe_transport_setup setup = {.size = sizeof setup,
 	                                .url = evpipe_config_text(config, NULL, "transport.url"),
 	                                .roles = roles,
 	                                .memory_max = memory_max,
 	                                .config = config,
-	                                .runtime = evpipe__platform_runtime()};
+	                                .runtime = &runtime};
+	runtime = *evpipe__platform_runtime();
+	runtime.mono_ms = later_ms;
 	*seen = (struct seen){.config = config, .last_offset = -1};
 	return ops->open(&seen->self, &setup, error);
 }
@@ -385,6 +395,14 @@ static void test_kafka__what_was_not_alone_in_a_batch_that_is_too_large_may_be_s
 	assert_non_null(strstr(seen.notice, "topic batches: a batch was too large for it"));
 	send_all(&seen, "batches", 3, 20);
 	AWAIT(&seen, seen.sent[EVPIPE_PERSISTED] == 21);
+
+	/* A minute later two go together again. */
+	ahead_ms += 60000;
+	send_all(&seen, "batches", 23, 1);
+	AWAIT(&seen, seen.sent[EVPIPE_PERSISTED] == 22);
+	assert_int_equal(send_one(&seen, "batches", 24), EVPIPE_OK);
+	assert_int_equal(send_one(&seen, "batches", 25), EVPIPE_OK);
+	AWAIT(&seen, seen.sent[EVPIPE_PERSISTED] == 24);
 	close_and_free(&seen, 1000);
 }
 
