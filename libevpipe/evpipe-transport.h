@@ -179,7 +179,10 @@ typedef struct evpipe_transport_ops {
 
 	/* ---- both ---- */
 
-	/* The next event: 0, else EAGAIN, and ECLOSED after close. Does the transport's I/O; never waits. */
+	/*
+	 * The next event: 0, else EAGAIN, and ECLOSED after close. Fills all the members that its type names, others as it
+	 * likes. Does the transport's I/O; never waits.
+	 */
 	evpipe_err (*poll)(void *self, unsigned flags, evpipe_transport_event *event);
 
 	/*

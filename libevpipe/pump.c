@@ -186,7 +186,7 @@ static void on_topic(evpipe__pump *pump, const evpipe_transport_event *event, in
 
 static int take_events(evpipe__pump *pump, int64_t now_ms)
 {
-	evpipe_transport_event event;
+	evpipe_transport_event event = {0}; /* so that a transport that knows fewer members leaves the others 0 */
 	char                   quoted[256];
 	int                    any = 0;
 
