@@ -120,7 +120,10 @@ static void on_too_large(evpipe__pipeline *pipeline, evpipe__batch *batch, const
 		dissolve(pipeline, batch, bury, EVPIPE_REASON_TOO_LARGE);
 		return;
 	}
-	destination->bytes_limit = batch->public.bytes / 2;
+	/* Of several that were under way, the smallest tells most. */
+	size_t limit = batch->public.bytes / 2;
+	if (limit < destination->bytes_limit || pipeline->now_ms >= destination->bytes_limit_until_ms)
+		destination->bytes_limit = limit;
 	destination->bytes_limit_until_ms = pipeline->now_ms + BYTES_LIMIT_MS;
 	halve(pipeline, batch);
 }

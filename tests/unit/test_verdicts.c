@@ -172,6 +172,36 @@ static void test_verdicts__too_large_a_body_is_halved_and_the_limit_remembered(v
 	world_close(&world);
 }
 
+/* One that was under way meanwhile, and is larger, does not undo what a smaller one has told. */
+static void test_verdicts__of_several_bodies_too_large_the_smallest_tells(void **state)
+{
+	struct world             world;
+	evpipe_testbroker_answer answer = EVPIPE_TESTBROKER_ANSWER_INIT;
+	(void)state;
+	world_open(&world, 3, settings);
+	world_set(&world, "order", "none");
+	world_add_worker(&world);
+	answer.verdict = EVPIPE_VERDICT_TOO_LARGE;
+	answer.status = 413;
+	answer.bytes_above = 100;
+	answer.delay_ms = 400;
+	evpipe_testbroker_answer_with(world.broker, &answer, NULL);
+	emit_many(&world, "ACME", 20);
+	world_pass(&world, 100);
+	emit_many(&world, "ACME", 400);
+	world_pass(&world, 100);
+	assert_int_equal(evpipe_testbroker_post_count(world.broker), 2);
+	world_pass(&world, 400);
+	assert_int_equal(world_stats(&world).posts_failed, 2);
+	/* The next ones go in bodies that fit. */
+	emit_many(&world, "ACME", 100);
+	world_pass(&world, 500);
+	world_assert_delivered_once(&world, "ACME", 420, 520);
+	world_pass(&world, 60000);
+	world_assert_delivered_once(&world, "ACME", 0, 420);
+	world_close(&world);
+}
+
 static void test_verdicts__an_event_too_large_alone_is_a_dead_letter(void **state)
 {
 	struct world             world;
@@ -331,6 +361,7 @@ int main(void)
 		cmocka_unit_test(test_verdicts__bisection_comes_to_an_end_while_the_destination_throttles),
 		cmocka_unit_test(test_verdicts__a_wholly_bad_batch_does_not_cost_a_post_an_event),
 		cmocka_unit_test(test_verdicts__too_large_a_body_is_halved_and_the_limit_remembered),
+		cmocka_unit_test(test_verdicts__of_several_bodies_too_large_the_smallest_tells),
 		cmocka_unit_test(test_verdicts__an_event_too_large_alone_is_a_dead_letter),
 		cmocka_unit_test(test_verdicts__what_was_not_posted_for_anothers_format_goes_again_at_once),
 		cmocka_unit_test(test_verdicts__each_event_has_its_own),
