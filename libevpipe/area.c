@@ -92,8 +92,10 @@ static int is_zero_or(uint32_t number, uint32_t other)
 int evpipe__area_is_blank(const void *memory, size_t size)
 {
 	const struct evpipe__area_header *header = memory;
-	const char                       *from = memory, *end = from + size;
 
+	if (!size)
+		return 1; /* of no memory */
+	const char *from = memory, *end = from + size;
 	if (size < EVPIPE__AREA_HEADER_SIZE)
 		return size % GROWTH == 0 && is_zero(from, end);
 	return evpipe__area_is_headless(memory, size) && is_zero(from + sizeof *header, end) &&
