@@ -144,9 +144,10 @@ static void give_up(struct demo *demo)
 {
 	evpipe_stats stats;
 	runner_stats(demo->runner, &stats);
-	demo->incomplete = stats.lag + stats.in_flight > 0;
-	if (demo->incomplete)
-		complain("nothing has moved for %.1f s: see --timeout", (double)demo->feed.timeout_ms / 1000);
+	if (stats.lag + stats.in_flight == 0)
+		return;
+	complain("nothing has moved for %.1f s: see --timeout", (double)demo->feed.timeout_ms / 1000);
+	demo->incomplete = 1;
 }
 
 /* Until each event was delivered or dead-lettered, or nothing moves any more. */
