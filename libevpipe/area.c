@@ -214,12 +214,15 @@ static char *put_hex(char *to, uint64_t number, unsigned digits)
 	return to + digits;
 }
 
-void evpipe__record_id(char id[EVPIPE__ID_MAX], uint64_t nonce, uint64_t position)
+const char *evpipe__journal_entry_id(const evpipe__journal_entry *entry, uint64_t nonce, char made[EVPIPE__ID_MAX])
 {
-	char *end = put_hex(id, nonce, 16);
+	if (entry->event.id)
+		return entry->event.id;
+	char *end = put_hex(made, nonce, 16);
 	*end++ = '-';
-	end = put_hex(end, position, 1);
+	end = put_hex(end, entry->position, 1);
 	*end = '\0';
+	return made;
 }
 
 /* ---- records that nobody vouches for ---- */

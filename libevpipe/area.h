@@ -163,9 +163,12 @@ static inline int evpipe__record_is_done(const struct evpipe__record *record)
 	return record->mark == evpipe__record_done_mark(record);
 }
 
-/* The id of an event that was given none: unique without asking anybody. */
+/*
+ * The id that an event of the journal with that nonce is sent under: its own, or one that is written to `made`, unique without
+ * asking anybody.
+ */
 #define EVPIPE__ID_MAX 40
-void evpipe__record_id(char id[EVPIPE__ID_MAX], uint64_t nonce, uint64_t position);
+const char *evpipe__journal_entry_id(const evpipe__journal_entry *entry, uint64_t nonce, char made[EVPIPE__ID_MAX]);
 
 /* Points into the record. */
 void evpipe__record_read(const struct evpipe__record *record, uint64_t position, evpipe__journal_entry *entry);

@@ -63,10 +63,7 @@ static void tell_events(struct inspection *inspection, evpipe__adopted *adopted,
 	while (!inspection->stopped && cursor != evpipe__journal_head(adopted->journal) &&
 	       evpipe__journal_next(adopted->journal, &cursor, &entry)) {
 		cursor = evpipe__journal_pass(adopted->journal, entry.position);
-		if (!entry.event.id) {
-			evpipe__record_id(id, adopted->nonce, entry.position);
-			entry.event.id = id;
-		}
+		entry.event.id = evpipe__journal_entry_id(&entry, adopted->nonce, id);
 		inspection->stopped = inspection->on_event(inspection->ctx, info, &entry.event) != 0;
 	}
 }

@@ -81,15 +81,11 @@ evpipe_err evpipe__outgoing_build(evpipe__outgoing *outgoing, const evpipe__jour
                                   evpipe_record *record)
 {
 	const evpipe_event *event = &entry->event;
-	const char         *id = event->id;
+	const char         *id = evpipe__journal_entry_id(entry, nonce, outgoing->id);
 	int64_t             now_ms = outgoing->runtime->wall_ms(outgoing->runtime->ctx);
 	int                 of_now = is_of_now(outgoing, event, now_ms);
 	size_t              count = 0;
 
-	if (!id) {
-		evpipe__record_id(outgoing->id, nonce, entry->position);
-		id = outgoing->id;
-	}
 	if (outgoing->envelope == ENVELOPE_COMPACT) {
 		evpipe_err err = add_compact(outgoing, event, id, of_now, &count);
 		if (err)

@@ -101,10 +101,7 @@ static int keep_rejected(evpipe__pump *pump, const evpipe__journal_entry *entry,
 
 	if (!pump->setup.home->rejects.storage.ops)
 		return 0;
-	if (!event.id) {
-		evpipe__record_id(id, evpipe__journal_nonce(pump->source), entry->position);
-		event.id = id;
-	}
+	event.id = evpipe__journal_entry_id(entry, evpipe__journal_nonce(pump->source), id);
 	snprintf(reason, sizeof reason, "%s: %s", evpipe_err_name(why), text);
 	if (evpipe__rejects_add(&pump->setup.home->rejects, &event, reason, &error) == EVPIPE_OK)
 		return 1;
