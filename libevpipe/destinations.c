@@ -165,11 +165,21 @@ void evpipe__destination_holds(evpipe__destination *destination, const evpipe__e
 	destination->stats.in_flight++;
 }
 
-void evpipe__destination_lets_go(evpipe__destination *destination, const evpipe__event *event)
+void evpipe__destination_lets_go(evpipe__destination *destination, const evpipe__event *event, evpipe__end end)
 {
+	evpipe_destination_stats *stats = &destination->stats;
+
 	if (!event->is_leaving)
 		destination->held -= event->size;
-	destination->stats.in_flight--;
+	stats->in_flight--;
+	if (end == EVPIPE__END_DELIVERED) {
+		stats->delivered++;
+	} else if (end == EVPIPE__END_RETRIED) {
+		stats->retried++;
+		stats->parked += event->parked;
+	} else if (end == EVPIPE__END_DEAD) {
+		stats->dead_lettered++;
+	}
 	evpipe__destination_rest(destination);
 }
 

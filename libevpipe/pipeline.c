@@ -165,23 +165,16 @@ int64_t evpipe__pipeline_wall_ms(const evpipe__pipeline *pipeline)
 
 static void count_end(evpipe__pipeline *pipeline, const evpipe__event *event, evpipe__end end)
 {
-	evpipe_destination_stats  unknown = {0};
-	evpipe_destination_stats *of_it = event->destination ? &event->destination->stats : &unknown;
-
 	switch (end) {
 	case EVPIPE__END_DELIVERED:
 		pipeline->stats.delivered++;
-		of_it->delivered++;
 		break;
 	case EVPIPE__END_RETRIED:
 		pipeline->stats.retried[event->target]++;
 		pipeline->stats.parked += event->parked;
-		of_it->retried++;
-		of_it->parked += event->parked;
 		break;
 	case EVPIPE__END_DEAD:
 		pipeline->stats.dead_lettered[event->reason]++;
-		of_it->dead_lettered++;
 		break;
 	case EVPIPE__END_SKIPPED:
 		pipeline->stats.skipped++;
@@ -201,7 +194,7 @@ void evpipe__pipeline_end(evpipe__pipeline *pipeline, evpipe__event *event, evpi
 	if (event->is_leaving)
 		pipeline->leaving -= event->size;
 	if (event->destination)
-		evpipe__destination_lets_go(event->destination, event);
+		evpipe__destination_lets_go(event->destination, event, end);
 	if (partition) {
 		if (end != EVPIPE__END_RELINQUISHED)
 			pipeline->setup.transport_ops->settle(pipeline->setup.transport, partition->assignment, event->offset);

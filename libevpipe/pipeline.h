@@ -275,7 +275,7 @@ int         evpipe__destination_may_post(const evpipe__destination *destination)
 const char *evpipe__destination_state(const evpipe__destination *destination);
 /* An event came or went. */
 void evpipe__destination_holds(evpipe__destination *destination, const evpipe__event *event);
-void evpipe__destination_lets_go(evpipe__destination *destination, const evpipe__event *event);
+void evpipe__destination_lets_go(evpipe__destination *destination, const evpipe__event *event, evpipe__end end);
 /* With nothing here any more, it may be forgotten. */
 void evpipe__destination_rest(evpipe__destination *destination);
 /* What a post showed. */
