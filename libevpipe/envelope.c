@@ -177,18 +177,18 @@ static int unescape(char *text)
 }
 
 /* What evpipe_emit takes, and we write; with more the record could not be handed on. */
-static int set_text(char *place, const struct field *field, char *value, size_t len)
+static int set_text(char *place, const struct field *field, char *value, size_t len, int has_escapes)
 {
 	size_t max = field->place == offsetof(evpipe__envelope, error) ? EVPIPE__ENVELOPE_ERROR_MAX : EVPIPE__ENVELOPE_TEXT_MAX;
 	memcpy(place, &value, sizeof value);
-	return unescape(value) && (len <= max || strlen(value) <= max);
+	return (!has_escapes || unescape(value)) && (len <= max || strlen(value) <= max);
 }
 
-static int set_field(evpipe__envelope *envelope, const struct field *field, char *value, size_t len)
+static int set_field(evpipe__envelope *envelope, const struct field *field, char *value, size_t len, int has_escapes)
 {
 	char *place = (char *)envelope + field->place, *end;
 	if (field->type == TEXT)
-		return set_text(place, field, value, len);
+		return set_text(place, field, value, len, has_escapes);
 	errno = 0;
 	long long number = strtoll(value, &end, 10);
 	if (errno || end == value || *end)
@@ -210,6 +210,20 @@ static int set_field(evpipe__envelope *envelope, const struct field *field, char
 	}
 }
 
+/* That which "name=..." is of; NULL: none that we know. Fields come in the table's order, so it is mostly the next one, or some places on. */
+static const struct field *find_field(const char *text, size_t len, size_t *next)
+{
+	for (size_t i = 0; i < FIELD_COUNT; i++) {
+		const struct field *field = &fields[(*next + i) % FIELD_COUNT];
+		size_t              name_len = field->name_len - 1; /* without the space before it */
+		if (*text == field->name[1] && len >= name_len && memcmp(text, field->name + 1, name_len) == 0) {
+			*next += i + 1;
+			return field;
+		}
+	}
+	return NULL;
+}
+
 evpipe_err evpipe__envelope_read(evpipe__envelope *envelope, const void *value, size_t len, char *scratch)
 {
 	if (len < sizeof VERSION || len > EVPIPE__ENVELOPE_MAX || memcmp(value, VERSION " ", sizeof VERSION) != 0 ||
@@ -219,27 +233,20 @@ evpipe_err evpipe__envelope_read(evpipe__envelope *envelope, const void *value, 
 	scratch[len] = '\0';
 	evpipe__envelope_init(envelope);
 
-	char *at = scratch + sizeof VERSION, *end = scratch + len;
+	/* Most records have none, and each has several texts that would be searched for them. */
+	int    has_escapes = memchr(value, '%', len) != NULL;
+	char  *at = scratch + sizeof VERSION, *end = scratch + len;
 	size_t expected = 0;
 	while (at < end) {
-		char *space = memchr(at, ' ', (size_t)(end - at));
-		if (space)
-			*space = '\0';
-		/* Fields come in the table's order, so the next one is mostly there, or some places on. */
-		for (size_t i = 0; i < FIELD_COUNT; i++) {
-			const struct field *field = &fields[(expected + i) % FIELD_COUNT];
-			/* `at` is behind the space. */
-			if (strncmp(at, field->name + 1, field->name_len - 1) != 0)
-				continue;
+		char *space = memchr(at, ' ', (size_t)(end - at)), *behind = space ? space : end;
+		*behind = '\0';
+		const struct field *field = find_field(at, (size_t)(behind - at), &expected);
+		if (field) {
 			char *text = at + field->name_len - 1;
-			if (!set_field(envelope, field, text, (size_t)((space ? space : end) - text)))
+			if (!set_field(envelope, field, text, (size_t)(behind - text), has_escapes))
 				return EVPIPE_EFORMAT;
-			expected += i + 1;
-			break;
 		}
-		if (!space)
-			break;
-		at = space + 1;
+		at = behind + 1;
 	}
 	return envelope->destination && *envelope->destination ? EVPIPE_OK : EVPIPE_EFORMAT;
 }
