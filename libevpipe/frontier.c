@@ -139,13 +139,14 @@ evpipe_err evpipe_frontier_take(evpipe_frontier *frontier, int64_t offset)
 	evpipe_err err = reach(frontier, offset + 1);
 	if (err)
 		return err;
+	int settled = is_set(frontier, offset), gap = frontier->next < offset;
 	for (; frontier->next < offset; frontier->next++)
 		set(frontier, frontier->next);
-	int settled = is_set(frontier, offset);
 	frontier->next = offset + 1;
 	if (frontier->end < frontier->next)
 		frontier->end = frontier->next;
-	advance(frontier);
+	if (gap || settled)
+		advance(frontier);
 	if (settled)
 		return EVPIPE_ESTALE;
 	frontier->unsettled++;

@@ -21,7 +21,7 @@ static size_t room(const evpipe__pipeline *pipeline)
  */
 static int is_starving(const evpipe__pipeline *pipeline)
 {
-	return room(pipeline) <= pipeline->events_memory_max / 8 && pipeline->has_free_posts && !TAILQ_EMPTY(&pipeline->idle);
+	return pipeline->has_free_posts && !TAILQ_EMPTY(&pipeline->idle) && room(pipeline) <= pipeline->events_memory_max / 8;
 }
 
 /* NULL: nothing is pending. */
