@@ -22,6 +22,8 @@ static void look_ahead(const evpipe_batch *batch, size_t index)
 	const evpipe_delivery *event = batch->events[index + PAYLOAD_AHEAD];
 	for (size_t at = 0; at < event->data_len && at < PREFETCH_MAX; at += 64)
 		__builtin_prefetch((const char *)event->data + at);
+	/* The last byte, which is looked at first, may lie in a line of its own. */
+	__builtin_prefetch((const char *)event->data + event->data_len - !!event->data_len);
 }
 
 static int is_blank(char c)
