@@ -6,9 +6,9 @@
 #include "kafka.h"
 #include "memory.h"
 
-/* Records of one partition in a row, and records until everything else gets its turn. */
+/* Records of one partition in a row, and records until everything else gets its turn, which costs as much as a dozen of them. */
 #define TURN    1000
-#define BETWEEN 200
+#define BETWEEN 1000
 
 /* Headers of one record; more are cut off. */
 #define HEADERS_MAX 1024
