@@ -157,8 +157,8 @@ const evpipe__property evpipe__properties[] = {
 	{.name = "worker.memory_max", .type = EVPIPE__BYTES, .min = MIB, .max = 1024 * GIB, .initial = "256MiB",
 	 .example = "1GiB",
 	 .text = "The most a worker holds of events, with the transport's queues and the sink's bodies. When it is "
-	         "reached, the worker stops fetching until some are delivered or handed to a retry topic. Half of it "
-	         "is for records fetched ahead. At least eight times `event.max`."},
+	         "reached, the worker stops fetching until some are delivered or handed to a retry topic. A quarter "
+	         "of it is for records fetched ahead. At least eight times `event.max`."},
 	{.name = "worker.drain_timeout", .type = EVPIPE__DURATION, .min = 0, .max = HOUR, .initial = "20s",
 	 .example = "10s",
 	 .text = "How long a worker that is to stop goes on to deliver what it took. What is left then is delivered "

@@ -70,14 +70,17 @@ static evpipe_err open_sink(evpipe_worker *worker, const evpipe_sink *sink, evpi
 	return err;
 }
 
-/* Half of what a worker may hold is the transport's, for records ahead: they are compressed or shared, and wait the least. */
+/*
+ * A quarter of what a worker may hold is the transport's, for records ahead. They only bridge the time until more come; what
+ * is kept for longer, until there is a batch of it, is events.
+ */
 static evpipe_err open_pipeline(evpipe_worker *worker, evpipe_error *error)
 {
 	size_t                 memory_max = (size_t)evpipe_config_number(worker->config, NULL, "worker.memory_max");
 	evpipe_transport_setup transport = {
 		.size = sizeof transport,
 		.roles = EVPIPE_ROLE_SEND | EVPIPE_ROLE_RECEIVE,
-		.memory_max = memory_max / 2,
+		.memory_max = memory_max / 4,
 		.runtime = worker->runtime,
 	};
 	evpipe_err err = evpipe__settings_open_transport(worker->config, &transport, &worker->transport_ops, &worker->transport, error);
