@@ -69,19 +69,33 @@ static int64_t number_of(const struct checking *checking, const char *destinatio
 
 /* ---- for all destinations ---- */
 
-static void check_transport(struct checking *checking)
+/* NULL: there is none, which is reported. */
+static const evpipe_transport_ops *transport_of(struct checking *checking)
 {
+	const evpipe_transport_ops *ops = checking->config->transport_ops;
 	const char                 *url = text_of(checking, NULL, "transport.url");
-	const evpipe_transport_ops *ops;
 	evpipe_error                error;
 
-	if (checking->config->transport_ops)
-		return;
+	if (ops)
+		return ops;
 	if (!url)
 		report(checking, EVPIPE_ECONFIG, NULL, "transport.url",
 		       " is not set: say where the broker is, such as transport.url = kafka://127.0.0.1:9092");
 	else if (evpipe_transport_find(&ops, url, &error) != EVPIPE_OK)
 		report(checking, error.code, NULL, "transport.url", " = %s", error.text);
+	return ops;
+}
+
+static void on_own_problem(void *ctx, const char *name, const char *problem)
+{
+	report(ctx, EVPIPE_ECONFIG, NULL, name, ": %s", problem);
+}
+
+static void check_transport(struct checking *checking)
+{
+	const evpipe_transport_ops *ops = transport_of(checking);
+	if (ops && ops->check)
+		ops->check(checking->config, on_own_problem, checking);
 }
 
 /* name must be at least so many times event.max. */

@@ -123,10 +123,19 @@ enum {
 
 enum { EVPIPE_POLL_NO_RECORDS = 1 }; /* flag of poll: everything but records */
 
+/* What is wrong with a property; both texts are the transport's, and valid during the call. */
+typedef void (*evpipe_transport_problem_fn)(void *ctx, const char *name, const char *problem);
+
 typedef struct evpipe_transport_ops {
 	size_t      size; /* sizeof(evpipe_transport_ops) */
 	const char *name; /* the URL scheme it serves */
 	uint32_t    features;
+
+	/*
+	 * Optional. Tell all that is wrong with the properties that the core only passes on, such as kafka.*. Opens and
+	 * connects nothing. Any thread.
+	 */
+	void (*check)(const evpipe_config *config, evpipe_transport_problem_fn on_problem, void *ctx);
 
 	/* ---- life ---- */
 

@@ -132,6 +132,19 @@ static evpipe_err fit_consumer(rd_kafka_conf_t *conf, const evpipe__kafka_share 
 
 /* ---- what is configured ---- */
 
+/* Why librdkafka does not take it; NULL: it does. */
+static const char *problem_of(rd_kafka_conf_t *conf, const char *name, const char *value, char *text, size_t size)
+{
+	switch (rd_kafka_conf_set(conf, name, value, text, size)) {
+	case RD_KAFKA_CONF_OK:
+		return NULL;
+	case RD_KAFKA_CONF_UNKNOWN:
+		return "librdkafka has no such property; its CONFIGURATION.md has the names";
+	default:
+		return text;
+	}
+}
+
 struct passing {
 	rd_kafka_conf_t *conf;
 	const char      *prefix;
@@ -147,9 +160,10 @@ static int pass(void *ctx, const char *name, const char *value)
 	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
 		if (strncmp(name, others[i], strlen(others[i])) == 0)
 			return EVPIPE_OK;
-	if (rd_kafka_conf_set(passing->conf, name, value, text, sizeof text) == RD_KAFKA_CONF_OK)
+	const char *problem = problem_of(passing->conf, name, value, text, sizeof text);
+	if (!problem)
 		return EVPIPE_OK;
-	return (int)evpipe__fail(passing->error, EVPIPE_ECONFIG, "%s%s: %s", passing->prefix, name, text);
+	return (int)evpipe__fail(passing->error, EVPIPE_ECONFIG, "%s%s: %s", passing->prefix, name, problem);
 }
 
 /* Settings for both clients, then those for one of them; the one that looks after topics goes with whoever there is. */
@@ -207,6 +221,35 @@ evpipe_err evpipe__kafka_settings(rd_kafka_conf_t **out, const evpipe__kafka *ka
 	rd_kafka_conf_set_events(conf, events[role]);
 	*out = conf;
 	return EVPIPE_OK;
+}
+
+/* ---- what is wrong with them ---- */
+
+struct looking {
+	rd_kafka_conf_t            *conf; /* takes what belongs to either client */
+	evpipe_transport_problem_fn on_problem;
+	void                       *ctx;
+};
+
+static int look(void *ctx, const char *name, const char *value)
+{
+	const struct looking *looking = ctx;
+	char                  full[256], text[256];
+	/* "producer." and "consumer." are as long as each other. */
+	int         is_of_one = strncmp(name, "producer.", 9) == 0 || strncmp(name, "consumer.", 9) == 0;
+	const char *problem = problem_of(looking->conf, is_of_one ? name + 9 : name, value, text, sizeof text);
+
+	snprintf(full, sizeof full, "kafka.%s", name);
+	if (problem)
+		looking->on_problem(looking->ctx, full, problem);
+	return 0;
+}
+
+void evpipe__kafka_check(const evpipe_config *config, evpipe_transport_problem_fn on_problem, void *ctx)
+{
+	struct looking looking = {.conf = rd_kafka_conf_new(), .on_problem = on_problem, .ctx = ctx};
+	evpipe_config_each(config, NULL, "kafka.", look, &looking);
+	rd_kafka_conf_destroy(looking.conf);
 }
 
 /* ---- the URL ---- */

@@ -315,6 +315,7 @@ const evpipe_transport_ops        evpipe__kafka_transport = {
 	.size = sizeof evpipe__kafka_transport,
 	.name = "kafka",
 	.features = EVPIPE_FEATURE_OFFSETS | EVPIPE_FEATURE_ORDERED | EVPIPE_FEATURE_TOPICS | EVPIPE_FEATURE_LAG | EVPIPE_FEATURE_HEADERS,
+	.check = evpipe__kafka_check,
 	.open = kafka_open,
 	.close = kafka_close,
 	.free = kafka_free,

@@ -101,6 +101,9 @@ typedef struct evpipe__kafka_share {
 evpipe_err evpipe__kafka_settings(rd_kafka_conf_t **out, const evpipe__kafka *kafka, int role, const char *group,
                                   const evpipe__kafka_share *share, evpipe_error *error);
 
+/* The transport's check. */
+void evpipe__kafka_check(const evpipe_config *config, evpipe_transport_problem_fn on_problem, void *ctx);
+
 /* A property that is a number, as it stands. */
 size_t evpipe__kafka_number(const rd_kafka_conf_t *conf, const char *name);
 

@@ -57,6 +57,19 @@ case $features in
 	prints 'sink.bearer_token = (hidden)'
 	prints 'kafka.sasl.password = (hidden)'
 	grep -q hush "$tmp/out" && fail "check --show tells a secret"
+
+	cat >"$tmp/kafka.ini" <<-END
+	[kafka]
+	lingerms = 5
+	producer.linger.ms = soon
+	consumer.fetch.wait.max.ms = 12
+	security.protocol = tls
+	END
+	run 78 check -c "$tmp/good.ini" -c "$tmp/kafka.ini"
+	says "^evpipe: $tmp/kafka.ini:2: kafka.lingerms: librdkafka has no such property"
+	says "^evpipe: $tmp/kafka.ini:3: kafka.producer.linger.ms: "
+	says "^evpipe: $tmp/kafka.ini:5: kafka.security.protocol: "
+	says '^evpipe: 3 problems'
 	;;
 esac
 finish
