@@ -61,12 +61,13 @@ static int is_expired(evpipe__pipeline *pipeline, const evpipe__event *event)
 
 void evpipe__router_bury(evpipe__pipeline *pipeline, evpipe__event *event, evpipe_reason reason)
 {
-	char destination[300], id[300];
+	char destination[300], id[300], error[256];
 	event->reason = reason;
-	evpipe__log_line(&pipeline->setup.log, EVPIPE_LOG_WARN, "event=dead_letter reason=%s destination=%s id=%s status=%d attempts=%u",
-	                 evpipe_reason_name(reason),
+	evpipe__log_line(&pipeline->setup.log, EVPIPE_LOG_WARN,
+	                 "event=dead_letter reason=%s destination=%s id=%s status=%d attempts=%u error=%s", evpipe_reason_name(reason),
 	                 evpipe__log_quote(destination, sizeof destination, event->destination ? event->destination->name : ""),
-	                 evpipe__log_quote(id, sizeof id, event->delivery.id), event->status, event->delivery.attempt);
+	                 evpipe__log_quote(id, sizeof id, event->delivery.id), event->status, event->delivery.attempt,
+	                 evpipe__log_quote(error, sizeof error, event->error ? event->error : ""));
 	hand_over(pipeline, event, DEAD);
 }
 

@@ -23,11 +23,20 @@ static void emit_many(struct world *world, const char *destination, int count)
 		world_emit(world, destination, "key");
 }
 
+static void keep_dead_letter(void *ctx, evpipe_log_level level, const char *line)
+{
+	(void)level;
+	if (strncmp(line, "event=dead_letter ", 18) == 0)
+		snprintf(ctx, 1024, "%s", line);
+}
+
 static void test_verdicts__one_poisoned_event_is_found_and_the_rest_delivered(void **state)
 {
 	struct world world;
+	char         dead_letter[1024] = "";
 	(void)state;
 	world_open(&world, 1, settings);
+	evpipe_config_on_log(world.config, keep_dead_letter, dead_letter);
 	world_add_worker(&world);
 	answer_event(&world, "ACME-137", EVPIPE_VERDICT_PERMANENT, 400, 0);
 	emit_many(&world, "ACME", 500);
@@ -38,6 +47,7 @@ static void test_verdicts__one_poisoned_event_is_found_and_the_rest_delivered(vo
 	assert_int_equal(world_stats(&world).dead_lettered[EVPIPE_REASON_REJECTED], 1);
 	assert_string_equal(world_envelope_field(&world, "evpipe.events.dead", 0, 0, "id"), "ACME-137");
 	assert_string_equal(world_envelope_field(&world, "evpipe.events.dead", 0, 0, "error"), "said%20no");
+	assert_string_equal(dead_letter, "event=dead_letter reason=rejected destination=ACME id=ACME-137 status=400 attempts=0 error=\"said no\"");
 	/* The batch, and two posts for each of nine halvings. */
 	assert_in_range(evpipe_testbroker_post_count(world.broker), 10, 19);
 	/* In order, in spite of it. */
