@@ -35,7 +35,8 @@ static evpipe_err subscribe(evpipe__kafka_consumer *consumer, const evpipe_subsc
 /* As if all partitions were ours. */
 static evpipe__kafka_share share_of(const evpipe__kafka *kafka, const evpipe_subscription *subscription)
 {
-	evpipe__kafka_share share = {.bytes = evpipe__kafka_share_of(kafka, EVPIPE__KAFKA_CONSUMER, subscription->delayed)};
+	evpipe__kafka_share share = {.bytes = evpipe__kafka_share_of(kafka, EVPIPE__KAFKA_CONSUMER, subscription->delayed),
+	                             .is_delayed = subscription->delayed};
 	for (size_t i = 0; i < subscription->topics_count; i++)
 		share.partitions += evpipe__kafka_topics_partitions(kafka, subscription->topics[i]);
 	return share;

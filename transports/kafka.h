@@ -92,6 +92,7 @@ enum { EVPIPE__KAFKA_PRODUCER, EVPIPE__KAFKA_CONSUMER, EVPIPE__KAFKA_ADMIN };
 typedef struct evpipe__kafka_share {
 	size_t bytes;
 	size_t partitions;
+	int    is_delayed; /* of topics whose records wait until they are due */
 } evpipe__kafka_share;
 
 /*
