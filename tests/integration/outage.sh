@@ -42,7 +42,7 @@ without_s=$others_s
 note "with the outage"
 run_with --down "$down@0s+${down_s}s" >"$tmp/with"
 cat "$tmp/with"
-at_most "the others had all after s" "$others_s" $((without_s + 5))
+at_most "seconds until the others had all" "$others_s" $((without_s + 5))
 [ "$others_s" -lt "$down_s" ] || fail "the others waited for $down: $others_s s"
 [ "$all_s" -ge "$down_s" ] || fail "$down was not down: all had arrived after $all_s s"
 
