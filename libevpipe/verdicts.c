@@ -120,8 +120,8 @@ static void on_too_large(evpipe__pipeline *pipeline, evpipe__batch *batch, const
 		dissolve(pipeline, batch, bury, EVPIPE_REASON_TOO_LARGE);
 		return;
 	}
-	/* Of several that were under way, the smallest tells most. */
-	size_t limit = batch->public.bytes / 2;
+	/* Of several that were under way, the smallest tells most. 0 would be no limit, and hide all others for an hour. */
+	size_t limit = batch->public.bytes > 1 ? batch->public.bytes / 2 : 1;
 	if (limit < destination->bytes_limit || pipeline->now_ms >= destination->bytes_limit_until_ms)
 		destination->bytes_limit = limit;
 	destination->bytes_limit_until_ms = pipeline->now_ms + BYTES_LIMIT_MS;

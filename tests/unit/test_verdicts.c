@@ -212,6 +212,32 @@ static void test_verdicts__of_several_bodies_too_large_the_smallest_tells(void *
 	world_close(&world);
 }
 
+/* Half of a byte is no limit, but what is known of others stays: the large ones go one by one, not in a batch that is halved each time. */
+static void test_verdicts__the_limit_of_a_body_of_a_byte_hides_no_other(void **state)
+{
+	struct world             world;
+	evpipe_testbroker_answer answer = EVPIPE_TESTBROKER_ANSWER_INIT;
+	(void)state;
+	world_open(&world, 3, settings);
+	world_add_worker(&world);
+	answer.verdict = EVPIPE_VERDICT_TOO_LARGE;
+	answer.status = 413;
+	answer.times = 1;
+	evpipe_testbroker_answer_with(world.broker, &answer, NULL);
+	world_emit_data(&world, "ACME", "key", "small-0", "1", 1);
+	world_emit_data(&world, "ACME", "key", "small-1", "", 0);
+	world_pass(&world, 1000);
+	answer.bytes_above = 10;
+	answer.times = 0;
+	evpipe_testbroker_answer_with(world.broker, &answer, NULL);
+	world_emit_data(&world, "ACME", "key", "large-0", "1234567890", 10);
+	world_emit_data(&world, "ACME", "key", "large-1", "1234567890", 10);
+	world_pass(&world, 1000);
+	assert_int_equal(world_stats(&world).posts_failed, 1);
+	assert_int_equal(evpipe_testbroker_delivered(world.broker, "ACME", "large-1"), 1);
+	world_close(&world);
+}
+
 static void test_verdicts__an_event_too_large_alone_is_a_dead_letter(void **state)
 {
 	struct world             world;
@@ -372,6 +398,7 @@ int main(void)
 		cmocka_unit_test(test_verdicts__a_wholly_bad_batch_does_not_cost_a_post_an_event),
 		cmocka_unit_test(test_verdicts__too_large_a_body_is_halved_and_the_limit_remembered),
 		cmocka_unit_test(test_verdicts__of_several_bodies_too_large_the_smallest_tells),
+		cmocka_unit_test(test_verdicts__the_limit_of_a_body_of_a_byte_hides_no_other),
 		cmocka_unit_test(test_verdicts__an_event_too_large_alone_is_a_dead_letter),
 		cmocka_unit_test(test_verdicts__what_was_not_posted_for_anothers_format_goes_again_at_once),
 		cmocka_unit_test(test_verdicts__each_event_has_its_own),
