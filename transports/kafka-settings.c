@@ -153,6 +153,16 @@ static const char *problem_of(rd_kafka_conf_t *conf, const char *name, const cha
 	}
 }
 
+/* What stands behind "producer." or "consumer."; NULL: it is for both. */
+static const char *of_one_client(const char *name)
+{
+	static const char *const clients[] = {"producer.", "consumer."};
+	for (size_t i = 0; i < sizeof clients / sizeof *clients; i++)
+		if (strncmp(name, clients[i], strlen(clients[i])) == 0)
+			return name + strlen(clients[i]);
+	return NULL;
+}
+
 struct passing {
 	rd_kafka_conf_t *conf;
 	const char      *prefix;
@@ -161,13 +171,11 @@ struct passing {
 
 static int pass(void *ctx, const char *name, const char *value)
 {
-	static const char *const others[] = {"producer.", "consumer."}; /* under "kafka." */
-	struct passing          *passing = ctx;
-	char                     text[256];
+	struct passing *passing = ctx;
+	char            text[256];
 
-	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-		if (strncmp(name, others[i], strlen(others[i])) == 0)
-			return EVPIPE_OK;
+	if (of_one_client(name))
+		return EVPIPE_OK;
 	const char *problem = problem_of(passing->conf, name, value, text, sizeof text);
 	if (!problem)
 		return EVPIPE_OK;
@@ -242,10 +250,9 @@ struct looking {
 static int look(void *ctx, const char *name, const char *value)
 {
 	const struct looking *looking = ctx;
+	const char           *own = of_one_client(name);
 	char                  full[256], text[256];
-	/* "producer." and "consumer." are as long as each other. */
-	int         is_of_one = strncmp(name, "producer.", 9) == 0 || strncmp(name, "consumer.", 9) == 0;
-	const char *problem = problem_of(looking->conf, is_of_one ? name + 9 : name, value, text, sizeof text);
+	const char           *problem = problem_of(looking->conf, own ? own : name, value, text, sizeof text);
 
 	snprintf(full, sizeof full, "kafka.%s", name);
 	if (problem)
