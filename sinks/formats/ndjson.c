@@ -23,7 +23,8 @@ static void look_ahead(const evpipe_batch *batch, size_t index)
 	for (size_t at = 0; at < event->data_len && at < PREFETCH_MAX; at += 64)
 		__builtin_prefetch((const char *)event->data + at);
 	/* The last byte, which is looked at first, may lie in a line of its own. */
-	__builtin_prefetch((const char *)event->data + event->data_len - !!event->data_len);
+	if (event->data_len)
+		__builtin_prefetch((const char *)event->data + event->data_len - 1);
 }
 
 static int is_blank(char c)
