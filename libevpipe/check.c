@@ -11,7 +11,7 @@
 #include "forms.h"
 #include "values.h"
 
-/* Events a worker must have room for: half its memory is the transport's. */
+/* Events a worker must have room for: three eighths of its memory are the transport's and the bodies'. */
 #define EVENTS_IN_MEMORY  8
 #define EVENTS_IN_JOURNAL 4
 
