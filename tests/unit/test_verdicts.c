@@ -17,6 +17,18 @@ static void answer_event(struct world *world, const char *id, evpipe_verdict ver
 	assert_int_equal(evpipe_testbroker_answer_with(world->broker, &answer, NULL), EVPIPE_OK);
 }
 
+/* Bodies of more bytes than that are too large: so many times, 0 for always; the answer takes so long, -1 for as it does otherwise. */
+static void answer_too_large(struct world *world, size_t bytes_above, uint32_t times, int64_t delay_ms)
+{
+	evpipe_testbroker_answer answer = EVPIPE_TESTBROKER_ANSWER_INIT;
+	answer.verdict = EVPIPE_VERDICT_TOO_LARGE;
+	answer.status = 413;
+	answer.bytes_above = bytes_above;
+	answer.times = times;
+	answer.delay_ms = delay_ms;
+	assert_int_equal(evpipe_testbroker_answer_with(world->broker, &answer, NULL), EVPIPE_OK);
+}
+
 static void emit_many(struct world *world, const char *destination, int count)
 {
 	for (int i = 0; i < count; i++)
@@ -159,15 +171,11 @@ static void test_verdicts__a_wholly_bad_batch_does_not_cost_a_post_an_event(void
 
 static void test_verdicts__too_large_a_body_is_halved_and_the_limit_remembered(void **state)
 {
-	struct world             world;
-	evpipe_testbroker_answer answer = EVPIPE_TESTBROKER_ANSWER_INIT;
+	struct world world;
 	(void)state;
 	world_open(&world, 3, settings);
 	world_add_worker(&world);
-	answer.verdict = EVPIPE_VERDICT_TOO_LARGE;
-	answer.status = 413;
-	answer.bytes_above = 1200;
-	evpipe_testbroker_answer_with(world.broker, &answer, NULL);
+	answer_too_large(&world, 1200, 0, -1);
 	emit_many(&world, "ACME", 500);
 	world_pass(&world, 2000);
 	world_assert_delivered_once(&world, "ACME", 0, 500);
@@ -185,17 +193,12 @@ static void test_verdicts__too_large_a_body_is_halved_and_the_limit_remembered(v
 /* One that was under way meanwhile, and is larger, does not undo what a smaller one has told. */
 static void test_verdicts__of_several_bodies_too_large_the_smallest_tells(void **state)
 {
-	struct world             world;
-	evpipe_testbroker_answer answer = EVPIPE_TESTBROKER_ANSWER_INIT;
+	struct world world;
 	(void)state;
 	world_open(&world, 3, settings);
 	world_set(&world, "order", "none");
 	world_add_worker(&world);
-	answer.verdict = EVPIPE_VERDICT_TOO_LARGE;
-	answer.status = 413;
-	answer.bytes_above = 100;
-	answer.delay_ms = 400;
-	evpipe_testbroker_answer_with(world.broker, &answer, NULL);
+	answer_too_large(&world, 100, 0, 400);
 	emit_many(&world, "ACME", 20);
 	world_pass(&world, 100);
 	emit_many(&world, "ACME", 400);
@@ -215,21 +218,15 @@ static void test_verdicts__of_several_bodies_too_large_the_smallest_tells(void *
 /* Half of a byte is no limit, but what is known of others stays: the large ones go one by one, not in a batch that is halved each time. */
 static void test_verdicts__the_limit_of_a_body_of_a_byte_hides_no_other(void **state)
 {
-	struct world             world;
-	evpipe_testbroker_answer answer = EVPIPE_TESTBROKER_ANSWER_INIT;
+	struct world world;
 	(void)state;
 	world_open(&world, 3, settings);
 	world_add_worker(&world);
-	answer.verdict = EVPIPE_VERDICT_TOO_LARGE;
-	answer.status = 413;
-	answer.times = 1;
-	evpipe_testbroker_answer_with(world.broker, &answer, NULL);
+	answer_too_large(&world, 0, 1, -1);
 	world_emit_data(&world, "ACME", "key", "small-0", "1", 1);
 	world_emit_data(&world, "ACME", "key", "small-1", "", 0);
 	world_pass(&world, 1000);
-	answer.bytes_above = 10;
-	answer.times = 0;
-	evpipe_testbroker_answer_with(world.broker, &answer, NULL);
+	answer_too_large(&world, 10, 0, -1);
 	world_emit_data(&world, "ACME", "key", "large-0", "1234567890", 10);
 	world_emit_data(&world, "ACME", "key", "large-1", "1234567890", 10);
 	world_pass(&world, 1000);
@@ -240,16 +237,12 @@ static void test_verdicts__the_limit_of_a_body_of_a_byte_hides_no_other(void **s
 
 static void test_verdicts__an_event_too_large_alone_is_a_dead_letter(void **state)
 {
-	struct world             world;
-	evpipe_testbroker_answer answer = EVPIPE_TESTBROKER_ANSWER_INIT;
-	char                     data[5000];
+	struct world world;
+	char         data[5000];
 	(void)state;
 	world_open(&world, 4, settings);
 	world_add_worker(&world);
-	answer.verdict = EVPIPE_VERDICT_TOO_LARGE;
-	answer.status = 413;
-	answer.bytes_above = 4000;
-	evpipe_testbroker_answer_with(world.broker, &answer, NULL);
+	answer_too_large(&world, 4000, 0, -1);
 	memset(data, '1', sizeof data);
 	emit_many(&world, "ACME", 3);
 	world_emit_data(&world, "ACME", "key", "big", data, sizeof data);
