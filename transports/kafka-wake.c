@@ -42,8 +42,8 @@ int64_t evpipe__kafka_wake(evpipe__kafka_consumer *consumer)
 {
 	int64_t now_ms = consumer->kafka->now_ms;
 
-	/* Having been woken, it gets a moment; if records came of it, the next wait is short again. */
-	if (consumer->popped != consumer->wake_popped)
+	/* Having been woken, it gets a moment; if records came of it, the next wait is short again. So is the first. */
+	if (consumer->popped != consumer->wake_popped || !consumer->wake_wait_ms)
 		consumer->wake_wait_ms = WAIT_MIN_MS;
 	if (now_ms < consumer->wake_ms && now_ms + consumer->wake_wait_ms >= consumer->wake_ms)
 		return consumer->wake_ms;
