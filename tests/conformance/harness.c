@@ -21,8 +21,8 @@ static unsigned         names;
 
 void new_name(char name[NAME_MAX_BYTES], const char *what)
 {
-	/* A broker that outlives the run keeps the topics of the runs before. */
-	snprintf(name, NAME_MAX_BYTES, "%s-%ld-%u", what, (long)getpid(), ++names);
+	/* A broker that outlives the run keeps the topics of the runs before, and numbers of processes come again. */
+	snprintf(name, NAME_MAX_BYTES, "%s-%lld-%ld-%u", what, (long long)run_began_ms, (long)getpid(), ++names);
 }
 
 int64_t now_ms(void)
