@@ -79,15 +79,33 @@ static void destroy_aside(rd_kafka_t *rk)
 		pthread_detach(thread);
 }
 
-void evpipe__kafka_client_release(evpipe__kafka_client *client)
+static void let_go(evpipe__kafka_client *client)
 {
-	if (!client->rk)
-		return;
 	rd_kafka_queue_io_event_enable(client->queue, -1, NULL, 0);
 	rd_kafka_queue_destroy(client->queue);
-	destroy_aside(client->rk);
 	client->rk = NULL;
 	client->queue = NULL;
+}
+
+void evpipe__kafka_client_release(evpipe__kafka_client *client)
+{
+	rd_kafka_t *rk = client->rk;
+
+	if (!rk)
+		return;
+	let_go(client);
+	destroy_aside(rk);
+}
+
+void evpipe__kafka_client_abandon(evpipe__kafka_client *client)
+{
+	/* Leaving goes on without us; that it has begun already is no error. */
+	rd_kafka_error_t *error = rd_kafka_consumer_close_queue(client->rk, client->queue);
+	if (error)
+		rd_kafka_error_destroy(error);
+	/* Nobody takes its log any more. */
+	rd_kafka_set_log_level(client->rk, 0);
+	let_go(client);
 }
 
 /* ---- the broker goes away and comes back ---- */

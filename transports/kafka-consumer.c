@@ -85,13 +85,26 @@ evpipe_err evpipe__kafka_consumer_new(evpipe__kafka_consumer **out, evpipe__kafk
 	return EVPIPE_OK;
 }
 
+/*
+ * Before 2.3, librdkafka aborts the process when a client is destroyed whose JoinGroup was answered, but no SyncGroup
+ * (confluentinc/librdkafka#4312): its group's leader has died, or the broker went away just then.
+ */
+static int must_not_be_destroyed(const evpipe__kafka_consumer *consumer)
+{
+	return rd_kafka_version() < 0x02030000 && consumer->client.rk && !consumer->was_assigned &&
+	       evpipe__kafka_join_was_answered(consumer->joins);
+}
+
 void evpipe__kafka_consumer_free(evpipe__kafka_consumer *consumer)
 {
 	if (!consumer)
 		return;
 	if (consumer->rebalance)
 		rd_kafka_event_destroy(consumer->rebalance);
-	evpipe__kafka_client_release(&consumer->client);
+	if (must_not_be_destroyed(consumer))
+		evpipe__kafka_client_abandon(&consumer->client);
+	else
+		evpipe__kafka_client_release(&consumer->client);
 	evpipe__free(consumer->group);
 	evpipe__free(consumer->name);
 	evpipe__free(consumer);

@@ -286,6 +286,7 @@ void evpipe__kafka_on_rebalance(evpipe__kafka_consumer *consumer, rd_kafka_event
 	consumer->rebalance = event;
 	switch (rd_kafka_event_error(event)) {
 	case RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS:
+		consumer->was_assigned = 1;
 		on_assigned(consumer);
 		break;
 	case RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS:

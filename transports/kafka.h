@@ -144,6 +144,8 @@ int64_t evpipe__kafka_client_watch(evpipe__kafka_client *client);
  * client may be in use.
  */
 void evpipe__kafka_client_release(evpipe__kafka_client *client);
+/* Instead, a consumer that must not be destroyed: it leaves its group, and what it has stays until the process ends. */
+void evpipe__kafka_client_abandon(evpipe__kafka_client *client);
 
 /* Let a queue write to our eventfd. */
 void evpipe__kafka_listen(evpipe__kafka *kafka, rd_kafka_queue_t *queue);
@@ -200,6 +202,9 @@ evpipe_err evpipe__kafka_joins_watch(evpipe__kafka_joins **out, rd_kafka_conf_t 
 /* Between a JoinGroup and the end of its SyncGroup: a commit would cost us all partitions. */
 int evpipe__kafka_is_joining(const evpipe__kafka_joins *joins);
 
+/* Whether the coordinator has answered a JoinGroup, ever. */
+int evpipe__kafka_join_was_answered(const evpipe__kafka_joins *joins);
+
 struct evpipe__kafka_consumer {
 	evpipe__kafka       *kafka;
 	evpipe__kafka_client client;
@@ -208,6 +213,7 @@ struct evpipe__kafka_consumer {
 	char                *name;
 	size_t               queued_max; /* records of a partition at which librdkafka stops fetching it */
 	uint64_t             popped;     /* records */
+	int                  was_assigned;  /* something or nothing, once */
 	rd_kafka_event_t    *rebalance;     /* the one we are in; its partitions are its */
 	enum {
 		EVPIPE__KAFKA_STEADY,

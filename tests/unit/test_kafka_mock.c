@@ -16,6 +16,7 @@
 #define PRODUCE_CALL 0
 #define OFFSET_COMMIT_CALL 8
 #define OFFSET_FETCH_CALL 9
+#define SYNC_GROUP_CALL 14
 
 static rd_kafka_t                 *host; /* the mock cluster lives in a client */
 static rd_kafka_mock_cluster_t    *cluster;
@@ -571,6 +572,38 @@ static void test_kafka__a_member_commits_nothing_while_it_joins_again(void **sta
 	close_and_free(&first, 5000);
 }
 
+/* librdkafka before 2.3 aborts when such a client is destroyed. */
+static void test_kafka__a_member_that_never_learnt_its_assignment_may_end(void **state)
+{
+	rd_kafka_resp_err_t refused[100];
+	struct seen         seen;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(refused); i++)
+		refused[i] = RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS;
+	rd_kafka_mock_topic_create(cluster, "unlearnt", 1, 1);
+	for (int closes = 0; closes <= 1; closes++) {
+		rd_kafka_mock_push_request_errors_array(cluster, SYNC_GROUP_CALL, COUNT_OF(refused), refused);
+		open_with(&seen, config_new(brokers()), EVPIPE_ROLE_RECEIVE);
+		subscribe(&seen, "unlearnt", "unlearnt");
+		const evpipe__kafka_consumer *consumer = ((evpipe__kafka *)seen.self)->consumers[0];
+		AWAIT(&seen, strcmp(rd_kafka_rebalance_protocol(consumer->client.rk), "COOPERATIVE") == 0);
+		assert_int_equal(seen.assigned, 0);
+		if (closes)
+			ops->close(seen.self, 1000);
+		for (int64_t until_ms = now_ms() + 2000; closes && step(&seen) != EVPIPE_ECLOSED && now_ms() < until_ms;)
+			usleep(2000);
+		ops->free(seen.self);
+		evpipe_config_free(seen.config);
+		rd_kafka_mock_clear_request_errors(cluster, SYNC_GROUP_CALL);
+	}
+	/* Nor do they stand in the way of who comes after them. */
+	open_with(&seen, config_new(brokers()), EVPIPE_ROLE_RECEIVE);
+	subscribe(&seen, "unlearnt", "unlearnt");
+	AWAIT(&seen, seen.assigned);
+	close_and_free(&seen, 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -586,6 +619,7 @@ int main(void)
 		cmocka_unit_test(test_kafka__a_partition_is_woken_when_librdkafka_rests),
 		cmocka_unit_test(test_kafka__what_was_settled_is_committed_when_the_coordinator_takes_it_again),
 		cmocka_unit_test(test_kafka__a_member_commits_nothing_while_it_joins_again),
+		cmocka_unit_test(test_kafka__a_member_that_never_learnt_its_assignment_may_end),
 	};
 	return cmocka_run_group_tests_name("kafka", tests, set_up, tear_down);
 }
