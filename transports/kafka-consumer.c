@@ -86,13 +86,15 @@ evpipe_err evpipe__kafka_consumer_new(evpipe__kafka_consumer **out, evpipe__kafk
 }
 
 /*
- * Before 2.3, librdkafka aborts the process when a client is destroyed whose JoinGroup was answered, but no SyncGroup
- * (confluentinc/librdkafka#4312): its group's leader has died, or the broker went away just then.
+ * Before 2.3, librdkafka aborts the process when a client is destroyed that has joined its group and was told of no
+ * assignment yet (confluentinc/librdkafka#4312): the group's leader has died, or the broker went away just then. Its
+ * protocol is known from the join on, until it leaves.
  */
-static int must_not_be_destroyed(const evpipe__kafka_consumer *consumer)
+static void see_whether_it_must_stay(evpipe__kafka_consumer *consumer)
 {
-	return rd_kafka_version() < 0x02030000 && consumer->client.rk && !consumer->was_assigned &&
-	       evpipe__kafka_join_was_answered(consumer->joins);
+	const char *protocol = rd_kafka_rebalance_protocol(consumer->client.rk);
+	consumer->must_stay = rd_kafka_version() < 0x02030000 && !consumer->was_assigned && protocol &&
+	                      strcmp(protocol, "COOPERATIVE") == 0;
 }
 
 void evpipe__kafka_consumer_free(evpipe__kafka_consumer *consumer)
@@ -101,7 +103,9 @@ void evpipe__kafka_consumer_free(evpipe__kafka_consumer *consumer)
 		return;
 	if (consumer->rebalance)
 		rd_kafka_event_destroy(consumer->rebalance);
-	if (must_not_be_destroyed(consumer))
+	if (consumer->client.rk && !consumer->is_leaving)
+		see_whether_it_must_stay(consumer);
+	if (consumer->must_stay)
 		evpipe__kafka_client_abandon(&consumer->client);
 	else
 		evpipe__kafka_client_release(&consumer->client);
@@ -189,6 +193,7 @@ int evpipe__kafka_consumer_leave(evpipe__kafka_consumer *consumer)
 		if (consumer->is_dirty || consumer->is_committing || consumer->state != EVPIPE__KAFKA_STEADY)
 			return 0;
 		consumer->is_leaving = 1;
+		see_whether_it_must_stay(consumer);
 		rd_kafka_error_t *error = rd_kafka_consumer_close_queue(consumer->client.rk, consumer->client.queue);
 		consumer->has_left = error != NULL; /* long ago, by an error that ended it */
 		if (error)

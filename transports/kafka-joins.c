@@ -16,7 +16,6 @@
 
 struct evpipe__kafka_joins {
 	atomic_int is_joining;
-	atomic_int was_answered;
 };
 
 static rd_kafka_resp_err_t on_request(rd_kafka_t *rk, int fd, const char *broker, int32_t broker_id, int16_t call, int16_t version,
@@ -33,8 +32,6 @@ static rd_kafka_resp_err_t on_response(rd_kafka_t *rk, int fd, const char *broke
                                        int32_t correlation, size_t size, int64_t rtt, rd_kafka_resp_err_t err, void *opaque)
 {
 	evpipe__kafka_joins *joins = opaque;
-	if (call == JOIN_GROUP)
-		atomic_store(&joins->was_answered, 1);
 	if (call == SYNC_GROUP)
 		atomic_store(&joins->is_joining, 0);
 	return RD_KAFKA_RESP_ERR_NO_ERROR;
@@ -71,9 +68,4 @@ evpipe_err evpipe__kafka_joins_watch(evpipe__kafka_joins **out, rd_kafka_conf_t 
 int evpipe__kafka_is_joining(const evpipe__kafka_joins *joins)
 {
 	return atomic_load(&joins->is_joining);
-}
-
-int evpipe__kafka_join_was_answered(const evpipe__kafka_joins *joins)
-{
-	return atomic_load(&joins->was_answered);
 }

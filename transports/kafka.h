@@ -202,9 +202,6 @@ evpipe_err evpipe__kafka_joins_watch(evpipe__kafka_joins **out, rd_kafka_conf_t 
 /* Between a JoinGroup and the end of its SyncGroup: a commit would cost us all partitions. */
 int evpipe__kafka_is_joining(const evpipe__kafka_joins *joins);
 
-/* Whether the coordinator has answered a JoinGroup, ever. */
-int evpipe__kafka_join_was_answered(const evpipe__kafka_joins *joins);
-
 struct evpipe__kafka_consumer {
 	evpipe__kafka       *kafka;
 	evpipe__kafka_client client;
@@ -233,6 +230,7 @@ struct evpipe__kafka_consumer {
 	int       is_closing;
 	int       is_leaving;
 	int       has_left;
+	int       must_stay; /* see kafka-consumer.c */
 };
 
 evpipe_err evpipe__kafka_consumer_new(evpipe__kafka_consumer **out, evpipe__kafka *kafka, const evpipe_subscription *subscription);
