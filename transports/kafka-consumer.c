@@ -42,6 +42,17 @@ static evpipe__kafka_share share_of(const evpipe__kafka *kafka, const evpipe_sub
 	return share;
 }
 
+/* As the name of one of librdkafka's offsets: of two names for one, it gives the older. */
+static int64_t first_offset(const rd_kafka_conf_t *conf)
+{
+	char   reset[32];
+	size_t size = sizeof reset;
+
+	if (rd_kafka_conf_get(conf, "auto.offset.reset", reset, &size) != RD_KAFKA_CONF_OK || strcmp(reset, "error") == 0)
+		return RD_KAFKA_OFFSET_INVALID;
+	return strcmp(reset, "smallest") == 0 ? RD_KAFKA_OFFSET_BEGINNING : RD_KAFKA_OFFSET_END;
+}
+
 static evpipe_err open_client(evpipe__kafka_consumer *consumer, const evpipe_subscription *subscription, evpipe_error *error)
 {
 	evpipe__kafka      *kafka = consumer->kafka;
@@ -52,6 +63,7 @@ static evpipe_err open_client(evpipe__kafka_consumer *consumer, const evpipe_sub
 	if (err)
 		return err;
 	consumer->queued_max = evpipe__kafka_number(conf, "queued.min.messages");
+	consumer->first_offset = first_offset(conf);
 	err = evpipe__kafka_joins_watch(&consumer->joins, conf);
 	if (err) {
 		rd_kafka_conf_destroy(conf);

@@ -128,14 +128,34 @@ static evpipe_err make_partitions(evpipe__kafka_consumer *consumer, const rd_kaf
 	return EVPIPE_OK;
 }
 
-static void start(evpipe__kafka_consumer *consumer, const rd_kafka_topic_partition_list_t *committed)
+/*
+ * Each with its offset, without the metadata, which librdkafka has no use for. It would ask once more for what has no
+ * offset, and that may go wrong for good: an error leaves the partition unfetched, or ends the process
+ * (rd_kafka_assignment_handle_OffsetFetch).
+ */
+static rd_kafka_topic_partition_list_t *with_offsets(const rd_kafka_topic_partition_list_t *committed, int64_t otherwise)
 {
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(committed->cnt);
 
-	/* Without their metadata, which librdkafka has no use for. Without a commit, auto.offset.reset decides. */
-	for (int i = 0; i < committed->cnt; i++)
-		rd_kafka_topic_partition_list_add(list, committed->elems[i].topic, committed->elems[i].partition)->offset =
-			committed->elems[i].offset;
+	for (int i = 0; i < committed->cnt; i++) {
+		const rd_kafka_topic_partition_t *at = &committed->elems[i];
+		rd_kafka_topic_partition_list_add(list, at->topic, at->partition)->offset = at->offset >= 0 ? at->offset : otherwise;
+	}
+	return list;
+}
+
+/* Nothing of them is handed out. */
+static void assign_for_nothing(evpipe__kafka_consumer *consumer)
+{
+	rd_kafka_topic_partition_list_t *list = with_offsets(partitions_of(consumer->rebalance), RD_KAFKA_OFFSET_END);
+	assign(consumer, list);
+	rd_kafka_topic_partition_list_destroy(list);
+	end_rebalance(consumer);
+}
+
+static void start(evpipe__kafka_consumer *consumer, const rd_kafka_topic_partition_list_t *committed)
+{
+	rd_kafka_topic_partition_list_t *list = with_offsets(committed, consumer->first_offset);
 	evpipe_err err = make_partitions(consumer, committed);
 	if (err) {
 		ask_again(consumer, err, evpipe_strerror(err));
@@ -177,8 +197,7 @@ void evpipe__kafka_on_offsets(evpipe__kafka_consumer *consumer, rd_kafka_event_t
 static void on_assigned(evpipe__kafka_consumer *consumer)
 {
 	if (!partitions_of(consumer->rebalance)->cnt || consumer->is_closing) {
-		assign(consumer, partitions_of(consumer->rebalance));
-		end_rebalance(consumer);
+		assign_for_nothing(consumer);
 		return;
 	}
 	consumer->state = EVPIPE__KAFKA_ASKING;
@@ -270,8 +289,7 @@ static void go_on_parting(evpipe__kafka_consumer *consumer)
 static void abandon(evpipe__kafka_consumer *consumer)
 {
 	if (consumer->state == EVPIPE__KAFKA_ASKING) {
-		assign(consumer, partitions_of(consumer->rebalance));
-		end_rebalance(consumer);
+		assign_for_nothing(consumer);
 	} else {
 		each_of_them(consumer, lose);
 		finish_going(consumer);

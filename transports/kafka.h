@@ -209,6 +209,7 @@ struct evpipe__kafka_consumer {
 	char                *group;
 	char                *name;
 	size_t               queued_max; /* records of a partition at which librdkafka stops fetching it */
+	int64_t              first_offset; /* of a partition without a commit (auto.offset.reset) */
 	uint64_t             popped;     /* records */
 	int                  was_assigned;  /* something or nothing, once */
 	rd_kafka_event_t    *rebalance;     /* the one we are in; its partitions are its */

@@ -572,6 +572,23 @@ static void test_kafka__a_member_commits_nothing_while_it_joins_again(void **sta
 	close_and_free(&first, 5000);
 }
 
+/* librdkafka would ask again what is known, and leave the partition alone when that is refused. */
+static void test_kafka__a_partition_without_a_commit_is_asked_for_once(void **state)
+{
+	const rd_kafka_resp_err_t refused[] = {RD_KAFKA_RESP_ERR_NO_ERROR, RD_KAFKA_RESP_ERR_NOT_COORDINATOR};
+	struct seen               seen;
+
+	(void)state;
+	rd_kafka_mock_topic_create(cluster, "uncommitted", 1, 1);
+	open_with(&seen, config_new(brokers()), EVPIPE_ROLE_SEND | EVPIPE_ROLE_RECEIVE);
+	send_all(&seen, "uncommitted", 0, 20);
+	rd_kafka_mock_push_request_errors_array(cluster, OFFSET_FETCH_CALL, COUNT_OF(refused), refused);
+	subscribe(&seen, "uncommitted", "uncommitted");
+	AWAIT(&seen, seen.records == 20);
+	rd_kafka_mock_clear_request_errors(cluster, OFFSET_FETCH_CALL);
+	close_and_free(&seen, 1000);
+}
+
 /* librdkafka before 2.3 aborts when such a client is destroyed. */
 static void test_kafka__a_member_that_never_learnt_its_assignment_may_end(void **state)
 {
@@ -619,6 +636,7 @@ int main(void)
 		cmocka_unit_test(test_kafka__a_partition_is_woken_when_librdkafka_rests),
 		cmocka_unit_test(test_kafka__what_was_settled_is_committed_when_the_coordinator_takes_it_again),
 		cmocka_unit_test(test_kafka__a_member_commits_nothing_while_it_joins_again),
+		cmocka_unit_test(test_kafka__a_partition_without_a_commit_is_asked_for_once),
 		cmocka_unit_test(test_kafka__a_member_that_never_learnt_its_assignment_may_end),
 	};
 	return cmocka_run_group_tests_name("kafka", tests, set_up, tear_down);
