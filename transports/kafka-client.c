@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "errors.h"
 #include "kafka.h"
@@ -17,6 +18,27 @@
 
 /* How long a release waits for librdkafka to end its threads. */
 #define DESTROY_WAIT_MS 2000
+
+/* ---- threads ---- */
+
+int evpipe__kafka_thread(pthread_t *thread, void *(*run)(void *), void *arg)
+{
+	sigset_t all, before;
+
+	/* Signals are the application's, and its threads'. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int failed = pthread_create(thread, NULL, run, arg);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return !failed;
+}
+
+void evpipe__kafka_ring(int event_fd)
+{
+	const uint64_t one = 1;
+	if (write(event_fd, &one, sizeof one) < 0)
+		return; /* it is signalled already */
+}
 
 /* ---- life ---- */
 
@@ -50,26 +72,26 @@ evpipe_err evpipe__kafka_client_open(evpipe__kafka_client *client, evpipe__kafka
 	return EVPIPE_OK;
 }
 
-static void *destroy(void *arg)
+void evpipe__kafka_destroy_here(rd_kafka_t *rk)
 {
 	/*
 	 * The group was left by close, if there was one; a client that was not closed leaves it by its session's end.
 	 */
-	rd_kafka_destroy_flags(arg, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+	rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+}
+
+static void *destroy(void *arg)
+{
+	evpipe__kafka_destroy_here(arg);
 	return NULL;
 }
 
-static void destroy_aside(rd_kafka_t *rk)
+void evpipe__kafka_destroy(rd_kafka_t *rk)
 {
 	pthread_t       thread;
-	sigset_t        all, before;
 	struct timespec until;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int failed = pthread_create(&thread, NULL, destroy, rk);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (failed) {
+	if (!evpipe__kafka_thread(&thread, destroy, rk)) {
 		destroy(rk);
 		return;
 	}
@@ -79,7 +101,7 @@ static void destroy_aside(rd_kafka_t *rk)
 		pthread_detach(thread);
 }
 
-static void let_go(evpipe__kafka_client *client)
+void evpipe__kafka_client_let_go(evpipe__kafka_client *client)
 {
 	rd_kafka_queue_io_event_enable(client->queue, -1, NULL, 0);
 	rd_kafka_queue_destroy(client->queue);
@@ -93,19 +115,8 @@ void evpipe__kafka_client_release(evpipe__kafka_client *client)
 
 	if (!rk)
 		return;
-	let_go(client);
-	destroy_aside(rk);
-}
-
-void evpipe__kafka_client_abandon(evpipe__kafka_client *client)
-{
-	/* Leaving goes on without us; that it has begun already is no error. */
-	rd_kafka_error_t *error = rd_kafka_consumer_close_queue(client->rk, client->queue);
-	if (error)
-		rd_kafka_error_destroy(error);
-	/* Nobody takes its log any more. */
-	rd_kafka_set_log_level(client->rk, 0);
-	let_go(client);
+	evpipe__kafka_client_let_go(client);
+	evpipe__kafka_destroy(rk);
 }
 
 /* ---- the broker goes away and comes back ---- */

@@ -69,7 +69,10 @@ static evpipe_err open_client(evpipe__kafka_consumer *consumer, const evpipe_sub
 		rd_kafka_conf_destroy(conf);
 		return evpipe__fail_plain(error, err);
 	}
-	return evpipe__kafka_client_open(&consumer->client, kafka, EVPIPE__KAFKA_CONSUMER, consumer->name, conf, error);
+	err = evpipe__kafka_client_open(&consumer->client, kafka, EVPIPE__KAFKA_CONSUMER, consumer->name, conf, error);
+	if (!err)
+		err = evpipe__kafka_offsets_new(&consumer->offsets, &consumer->client);
+	return err;
 }
 
 evpipe_err evpipe__kafka_consumer_new(evpipe__kafka_consumer **out, evpipe__kafka *kafka, const evpipe_subscription *subscription)
@@ -109,18 +112,44 @@ static void see_whether_it_must_stay(evpipe__kafka_consumer *consumer)
 	                      strcmp(protocol, "COOPERATIVE") == 0;
 }
 
+/* False: it was out of its group before, by an error that ended it. */
+static int leave_group(evpipe__kafka_consumer *consumer)
+{
+	see_whether_it_must_stay(consumer);
+	consumer->is_leaving = 1;
+	rd_kafka_error_t *error = rd_kafka_consumer_close_queue(consumer->client.rk, consumer->client.queue);
+	if (error)
+		rd_kafka_error_destroy(error);
+	return !error;
+}
+
+static void release_client(evpipe__kafka_consumer *consumer)
+{
+	rd_kafka_t *rk = consumer->client.rk;
+
+	if (!consumer->is_leaving)
+		see_whether_it_must_stay(consumer);
+	if (consumer->must_stay) {
+		if (!consumer->is_leaving)
+			leave_group(consumer);
+		rd_kafka_set_log_level(rk, 0); /* nobody takes it any more */
+	}
+	evpipe__kafka_client_let_go(&consumer->client);
+	int is_used = evpipe__kafka_offsets_free(consumer->offsets);
+	if (!is_used && !consumer->must_stay)
+		evpipe__kafka_destroy(rk);
+}
+
 void evpipe__kafka_consumer_free(evpipe__kafka_consumer *consumer)
 {
 	if (!consumer)
 		return;
+	/* librdkafka waits for the answer to what it has assigned, or its destruction never ends. */
+	evpipe__kafka_rebalance_close(consumer);
 	if (consumer->rebalance)
 		rd_kafka_event_destroy(consumer->rebalance);
-	if (consumer->client.rk && !consumer->is_leaving)
-		see_whether_it_must_stay(consumer);
-	if (consumer->must_stay)
-		evpipe__kafka_client_abandon(&consumer->client);
-	else
-		evpipe__kafka_client_release(&consumer->client);
+	if (consumer->client.rk)
+		release_client(consumer);
 	evpipe__free(consumer->group);
 	evpipe__free(consumer->name);
 	evpipe__free(consumer);
@@ -134,9 +163,6 @@ static void on_event(evpipe__kafka_consumer *consumer, rd_kafka_event_t *event)
 	case RD_KAFKA_EVENT_REBALANCE:
 		evpipe__kafka_on_rebalance(consumer, event);
 		return;
-	case RD_KAFKA_EVENT_LISTCONSUMERGROUPOFFSETS_RESULT:
-		evpipe__kafka_on_offsets(consumer, event);
-		break;
 	case RD_KAFKA_EVENT_OFFSET_COMMIT:
 		evpipe__kafka_committed(consumer, event);
 		break;
@@ -204,12 +230,7 @@ int evpipe__kafka_consumer_leave(evpipe__kafka_consumer *consumer)
 	if (!consumer->is_leaving) {
 		if (consumer->is_dirty || consumer->is_committing || consumer->state != EVPIPE__KAFKA_STEADY)
 			return 0;
-		consumer->is_leaving = 1;
-		see_whether_it_must_stay(consumer);
-		rd_kafka_error_t *error = rd_kafka_consumer_close_queue(consumer->client.rk, consumer->client.queue);
-		consumer->has_left = error != NULL; /* long ago, by an error that ended it */
-		if (error)
-			rd_kafka_error_destroy(error);
+		consumer->has_left = !leave_group(consumer);
 	}
 	return consumer->has_left || rd_kafka_consumer_closed(consumer->client.rk);
 }

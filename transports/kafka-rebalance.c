@@ -4,23 +4,13 @@
  *   assigned: ask what was committed -> make the partitions, assign
  *   revoked:  the core drains and relinquishes each -> commit -> unassign
  *   lost:     unassign at once
- *
- * What was committed is asked for with an admin request, whose answer comes out of the queue, since
- * rd_kafka_committed() would wait, and librdkafka's own lookup keeps the metadata, in which the ranges are, to itself.
  */
 #include <string.h>
 
 #include "kafka.h"
 
-/*
- * The longest that librdkafka allows. A request to the coordinator that times out before it could be sent stays in
- * librdkafka's list with what it belongs to freed, and the process aborts once the coordinator can be reached again
- * (confluentinc/librdkafka#4605, all versions up to now). So it waits for the coordinator to come back; a connection
- * that breaks ends it as before.
- */
-#define ASK_TIMEOUT_MS 3600000
 /* What was committed is asked for again. */
-#define ASK_AGAIN_MS   500
+#define ASK_AGAIN_MS 500
 
 /* How long the last commit before partitions go may take. */
 #define PARTING_MS 5000
@@ -68,7 +58,6 @@ static void end_rebalance(evpipe__kafka_consumer *consumer)
 	consumer->rebalance = NULL;
 	consumer->state = EVPIPE__KAFKA_STEADY;
 	consumer->is_asking = 0;
-	consumer->ask++;
 }
 
 /* All partitions of this rebalance that are ours; visit may free them. */
@@ -86,26 +75,27 @@ static void each_of_them(evpipe__kafka_consumer *consumer, void (*visit)(evpipe_
 
 /* ---- partitions come ---- */
 
-static void ask(evpipe__kafka_consumer *consumer)
+static void ask_again(evpipe__kafka_consumer *consumer)
 {
-	char                     text[128];
-	rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(consumer->client.rk, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
-	rd_kafka_ListConsumerGroupOffsets_t *question =
-		rd_kafka_ListConsumerGroupOffsets_new(consumer->group, partitions_of(consumer->rebalance));
-
-	rd_kafka_AdminOptions_set_request_timeout(options, ASK_TIMEOUT_MS, text, sizeof text);
-	rd_kafka_AdminOptions_set_opaque(options, (void *)++consumer->ask);
-	rd_kafka_ListConsumerGroupOffsets(consumer->client.rk, &question, 1, options, consumer->client.queue);
-	rd_kafka_ListConsumerGroupOffsets_destroy(question);
-	rd_kafka_AdminOptions_destroy(options);
-	consumer->is_asking = 1;
-}
-
-static void ask_again(evpipe__kafka_consumer *consumer, evpipe_err err, const char *why)
-{
-	evpipe__kafka_notice(consumer->kafka, EVPIPE_LOG_WARN, err, "committed offsets are not known yet: %s (%s)", why, consumer->name);
 	consumer->is_asking = 0;
 	consumer->due_ms = consumer->kafka->now_ms + ASK_AGAIN_MS;
+}
+
+static void not_known(evpipe__kafka_consumer *consumer, evpipe_err err, const char *why)
+{
+	evpipe__kafka_notice(consumer->kafka, EVPIPE_LOG_WARN, err, "committed offsets are not known yet: %s (%s)", why, consumer->name);
+	ask_again(consumer);
+}
+
+static void ask(evpipe__kafka_consumer *consumer)
+{
+	evpipe_err err = evpipe__kafka_offsets_ask(consumer->offsets, partitions_of(consumer->rebalance));
+
+	consumer->is_asking = 1;
+	if (err == EVPIPE_EAGAIN)
+		ask_again(consumer); /* the question of a rebalance that is over is still out */
+	else if (err)
+		not_known(consumer, err, evpipe_strerror(err));
 }
 
 static evpipe_err make_partitions(evpipe__kafka_consumer *consumer, const rd_kafka_topic_partition_list_t *list)
@@ -158,7 +148,7 @@ static void start(evpipe__kafka_consumer *consumer, const rd_kafka_topic_partiti
 	rd_kafka_topic_partition_list_t *list = with_offsets(committed, consumer->first_offset);
 	evpipe_err err = make_partitions(consumer, committed);
 	if (err) {
-		ask_again(consumer, err, evpipe_strerror(err));
+		not_known(consumer, err, evpipe_strerror(err));
 	} else {
 		assign(consumer, list);
 		end_rebalance(consumer);
@@ -166,32 +156,25 @@ static void start(evpipe__kafka_consumer *consumer, const rd_kafka_topic_partiti
 	rd_kafka_topic_partition_list_destroy(list);
 }
 
-void evpipe__kafka_on_offsets(evpipe__kafka_consumer *consumer, rd_kafka_event_t *event)
+static void go_on_asking(evpipe__kafka_consumer *consumer)
 {
-	const rd_kafka_group_result_t **groups;
-	size_t                          count = 0;
-	rd_kafka_resp_err_t             err = rd_kafka_event_error(event);
-	const char                     *why = rd_kafka_event_error_string(event);
+	rd_kafka_resp_err_t                    err;
+	const rd_kafka_topic_partition_list_t *committed;
 
-	if (consumer->state != EVPIPE__KAFKA_ASKING || (uintptr_t)rd_kafka_event_opaque(event) != consumer->ask)
+	if (!consumer->is_asking) {
+		if (consumer->kafka->now_ms >= consumer->due_ms)
+			ask(consumer);
 		return;
-	if (!err)
-		groups = rd_kafka_ListConsumerGroupOffsets_result_groups(rd_kafka_event_ListConsumerGroupOffsets_result(event), &count);
-	if (!err && count && rd_kafka_group_result_error(groups[0])) {
-		err = rd_kafka_error_code(rd_kafka_group_result_error(groups[0]));
-		why = rd_kafka_error_string(rd_kafka_group_result_error(groups[0]));
 	}
-	const rd_kafka_topic_partition_list_t *list = !err && count ? rd_kafka_group_result_partitions(groups[0]) : NULL;
-	for (int i = 0; list && i < list->cnt && !err; i++) {
-		err = list->elems[i].err;
-		why = rd_kafka_err2str(err);
-	}
-	if (err || !list) {
-		ask_again(consumer, evpipe__kafka_err(err), why);
+	committed = evpipe__kafka_offsets_answer(consumer->offsets, &err);
+	if (!committed)
+		return;
+	if (err) {
+		not_known(consumer, evpipe__kafka_err(err), rd_kafka_err2str(err));
 		return;
 	}
 	evpipe__kafka_client_reached(&consumer->client);
-	start(consumer, list);
+	start(consumer, committed);
 }
 
 static void on_assigned(evpipe__kafka_consumer *consumer)
@@ -322,12 +305,8 @@ int64_t evpipe__kafka_rebalance_go_on(evpipe__kafka_consumer *consumer)
 {
 	switch (consumer->state) {
 	case EVPIPE__KAFKA_ASKING:
-		if (consumer->is_asking)
-			return INT64_MAX;
-		if (consumer->kafka->now_ms < consumer->due_ms)
-			return consumer->due_ms;
-		ask(consumer);
-		return INT64_MAX;
+		go_on_asking(consumer);
+		return consumer->state == EVPIPE__KAFKA_ASKING && !consumer->is_asking ? consumer->due_ms : INT64_MAX;
 	case EVPIPE__KAFKA_DRAINING:
 	case EVPIPE__KAFKA_PARTING:
 		go_on_parting(consumer);

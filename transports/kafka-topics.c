@@ -3,7 +3,6 @@
  * of its own: a consumer, which in contrast to a producer does not have the broker create a topic by asking for it.
  * Both live as long as there is something to find out.
  */
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -155,13 +154,6 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static void wake_instance(const struct shared *shared)
-{
-	const uint64_t one = 1;
-	if (write(shared->event_fd, &one, sizeof one) < 0)
-		return; /* it is signalled already */
-}
-
 static void wait_a_moment_locked(struct shared *shared)
 {
 	struct timespec until;
@@ -199,7 +191,7 @@ static void work(struct shared *shared, rd_kafka_t *rk)
 			snprintf(shared->away, sizeof shared->away, "%s", *why ? why : "no answer");
 		}
 		if (answered || *shared->away)
-			wake_instance(shared);
+			evpipe__kafka_ring(shared->event_fd);
 		in_vain = answered ? 0 : in_vain + 1;
 		if (in_vain && in_vain >= shared->count) {
 			wait_a_moment_locked(shared);
@@ -251,7 +243,7 @@ static void fail_all(struct shared *shared, const char *text)
 		shared->count--;
 	}
 	shared->is_running = 0;
-	wake_instance(shared);
+	evpipe__kafka_ring(shared->event_fd);
 	pthread_mutex_unlock(&shared->mutex);
 }
 
@@ -316,17 +308,12 @@ static evpipe_err topics_new(evpipe__kafka *kafka)
 static evpipe_err start_thread_locked(evpipe__kafka *kafka, struct shared *shared)
 {
 	pthread_t    thread;
-	sigset_t     all, before;
 	evpipe_error error;
 
 	evpipe_err err = evpipe__kafka_settings(&shared->conf, kafka, EVPIPE__KAFKA_ADMIN, NULL, NULL, &error);
 	if (err)
 		return err;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int failed = pthread_create(&thread, NULL, run, shared);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (failed) {
+	if (!evpipe__kafka_thread(&thread, run, shared)) {
 		rd_kafka_conf_destroy(shared->conf);
 		shared->conf = NULL;
 		return EVPIPE_EIO;

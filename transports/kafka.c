@@ -196,9 +196,7 @@ static size_t kafka_record_max(void *self)
 static void kafka_wake(void *self)
 {
 	const evpipe__kafka *kafka = self;
-	const uint64_t       one = 1;
-	if (write(kafka->event_fd, &one, sizeof one) < 0)
-		return; /* it is signalled already */
+	evpipe__kafka_ring(kafka->event_fd);
 }
 
 static evpipe_err kafka_subscribe(void *self, const evpipe_subscription *subscription)

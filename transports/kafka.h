@@ -144,8 +144,17 @@ int64_t evpipe__kafka_client_watch(evpipe__kafka_client *client);
  * client may be in use.
  */
 void evpipe__kafka_client_release(evpipe__kafka_client *client);
-/* Instead, a consumer that must not be destroyed: it leaves its group, and what it has stays until the process ends. */
-void evpipe__kafka_client_abandon(evpipe__kafka_client *client);
+
+/* The same in two steps: it is ours no more, and destroyed; by this thread, which waits for it. */
+void evpipe__kafka_client_let_go(evpipe__kafka_client *client);
+void evpipe__kafka_destroy(rd_kafka_t *rk);
+void evpipe__kafka_destroy_here(rd_kafka_t *rk);
+
+/* Without signals. False: there is none. */
+int evpipe__kafka_thread(pthread_t *thread, void *(*run)(void *), void *arg);
+
+/* Have the instance polled. Any thread. */
+void evpipe__kafka_ring(int event_fd);
 
 /* Let a queue write to our eventfd. */
 void evpipe__kafka_listen(evpipe__kafka *kafka, rd_kafka_queue_t *queue);
@@ -193,7 +202,7 @@ int64_t evpipe__kafka_producer_serve(evpipe__kafka_producer *producer);
 int  evpipe__kafka_producer_collect(evpipe__kafka_producer *producer);
 void evpipe__kafka_producer_give_up(evpipe__kafka_producer *producer);
 
-/* ---- receiving (kafka-consumer.c, kafka-rebalance.c, kafka-commit.c, kafka-joins.c, kafka-wake.c) ---- */
+/* ---- receiving (kafka-consumer.c, kafka-rebalance.c and so on) ---- */
 
 /* Belongs to the configuration, and then to the client that is made of it. EIO, ENOMEM. */
 typedef struct evpipe__kafka_joins evpipe__kafka_joins;
@@ -202,10 +211,24 @@ evpipe_err evpipe__kafka_joins_watch(evpipe__kafka_joins **out, rd_kafka_conf_t 
 /* Between a JoinGroup and the end of its SyncGroup: a commit would cost us all partitions. */
 int evpipe__kafka_is_joining(const evpipe__kafka_joins *joins);
 
+/* What the group has committed (kafka-offsets.c). EIO, ENOMEM. */
+typedef struct evpipe__kafka_offsets evpipe__kafka_offsets;
+evpipe_err evpipe__kafka_offsets_new(evpipe__kafka_offsets **out, const evpipe__kafka_client *client);
+
+/* True: a call of it goes on, after which it destroys the client. Else that is to be done by who frees it. */
+int evpipe__kafka_offsets_free(evpipe__kafka_offsets *offsets);
+
+/* The instance is polled when the answer is there. EAGAIN: an earlier question has none yet; EIO. */
+evpipe_err evpipe__kafka_offsets_ask(evpipe__kafka_offsets *offsets, const rd_kafka_topic_partition_list_t *of);
+
+/* Until the next question. *err: that of the first of them that has one. NULL: not yet. */
+const rd_kafka_topic_partition_list_t *evpipe__kafka_offsets_answer(const evpipe__kafka_offsets *offsets, rd_kafka_resp_err_t *err);
+
 struct evpipe__kafka_consumer {
-	evpipe__kafka       *kafka;
-	evpipe__kafka_client client;
-	evpipe__kafka_joins *joins;
+	evpipe__kafka         *kafka;
+	evpipe__kafka_client   client;
+	evpipe__kafka_joins   *joins;
+	evpipe__kafka_offsets *offsets;
 	char                *group;
 	char                *name;
 	size_t               queued_max; /* records of a partition at which librdkafka stops fetching it */
@@ -219,7 +242,6 @@ struct evpipe__kafka_consumer {
 		EVPIPE__KAFKA_DRAINING, /* partitions go: the core settles what it can */
 		EVPIPE__KAFKA_PARTING   /* and the last of it is committed */
 	} state;
-	uintptr_t ask;       /* number of the question; an older one's answer is ignored */
 	int       is_asking; /* the answer is due; else the question at due_ms */
 	int64_t   due_ms;
 	int       is_dirty;      /* something was settled since the last commit */
@@ -247,9 +269,6 @@ int  evpipe__kafka_consumer_leave(evpipe__kafka_consumer *consumer);
 
 /* Rebalances. Takes the event over. */
 void evpipe__kafka_on_rebalance(evpipe__kafka_consumer *consumer, rd_kafka_event_t *event);
-
-/* The answer to what was committed. */
-void evpipe__kafka_on_offsets(evpipe__kafka_consumer *consumer, rd_kafka_event_t *event);
 
 /* One of the partitions that go was relinquished. */
 void evpipe__kafka_relinquished(evpipe__kafka_consumer *consumer);

@@ -22,6 +22,7 @@ libevpipe_transports_la_SOURCES += \
 	transports/kafka-errors.c \
 	transports/kafka-joins.c \
 	transports/kafka-notes.c \
+	transports/kafka-offsets.c \
 	transports/kafka-partition.c \
 	transports/kafka-poll.c \
 	transports/kafka-producer.c \

@@ -16,6 +16,7 @@
 #define PRODUCE_CALL 0
 #define OFFSET_COMMIT_CALL 8
 #define OFFSET_FETCH_CALL 9
+#define FIND_COORDINATOR_CALL 10
 #define SYNC_GROUP_CALL 14
 
 static rd_kafka_t                 *host; /* the mock cluster lives in a client */
@@ -572,6 +573,52 @@ static void test_kafka__a_member_commits_nothing_while_it_joins_again(void **sta
 	close_and_free(&first, 5000);
 }
 
+static void test_kafka__what_was_committed_is_learnt_from_a_coordinator_that_was_not_found_at_first(void **state)
+{
+	rd_kafka_resp_err_t unavailable[6];
+	struct seen         seen;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(unavailable); i++)
+		unavailable[i] = RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE;
+	rd_kafka_mock_topic_create(cluster, "unfound", 1, 1);
+	open_with(&seen, config_new(brokers()), EVPIPE_ROLE_RECEIVE);
+	subscribe(&seen, "unfound", "unfound");
+	const evpipe__kafka_consumer *consumer = ((evpipe__kafka *)seen.self)->consumers[0];
+	AWAIT(&seen, evpipe__kafka_is_joining(consumer->joins));
+	rd_kafka_mock_push_request_errors_array(cluster, FIND_COORDINATOR_CALL, COUNT_OF(unavailable), unavailable);
+	AWAIT(&seen, seen.assigned);
+	rd_kafka_mock_clear_request_errors(cluster, FIND_COORDINATOR_CALL);
+	close_and_free(&seen, 1000);
+}
+
+/* The mock cluster answers for any group; the first of two brokers is told to refuse. */
+static void test_kafka__what_was_committed_is_asked_of_the_coordinator_that_the_group_has_moved_to(void **state)
+{
+	rd_kafka_mock_cluster_t *only = cluster;
+	struct seen              first, second;
+
+	(void)state;
+	cluster = rd_kafka_mock_cluster_new(host, 2);
+	assert_non_null(cluster);
+	rd_kafka_mock_topic_create(cluster, "moves", 2, 1);
+	rd_kafka_mock_coordinator_set(cluster, "group", "moves", 1);
+	open_with(&first, config_new(brokers()), EVPIPE_ROLE_RECEIVE);
+	subscribe(&first, "moves", "moves");
+	AWAIT(&first, first.assigned == 2);
+	open_with(&second, config_new(brokers()), EVPIPE_ROLE_RECEIVE);
+	subscribe(&second, "moves", "moves");
+	AWAIT(&first, (step(&second), second.assigned == 1));
+	rd_kafka_mock_coordinator_set(cluster, "group", "moves", 2);
+	for (int i = 0; i < 200; i++)
+		rd_kafka_mock_broker_push_request_error_rtts(cluster, 1, OFFSET_FETCH_CALL, 1, RD_KAFKA_RESP_ERR_NOT_COORDINATOR, 0);
+	close_and_free(&second, 5000);
+	AWAIT(&first, first.assigned == 3);
+	close_and_free(&first, 5000);
+	rd_kafka_mock_cluster_destroy(cluster);
+	cluster = only;
+}
+
 /* librdkafka would ask again what is known, and leave the partition alone when that is refused. */
 static void test_kafka__a_partition_without_a_commit_is_asked_for_once(void **state)
 {
@@ -636,6 +683,8 @@ int main(void)
 		cmocka_unit_test(test_kafka__a_partition_is_woken_when_librdkafka_rests),
 		cmocka_unit_test(test_kafka__what_was_settled_is_committed_when_the_coordinator_takes_it_again),
 		cmocka_unit_test(test_kafka__a_member_commits_nothing_while_it_joins_again),
+		cmocka_unit_test(test_kafka__what_was_committed_is_learnt_from_a_coordinator_that_was_not_found_at_first),
+		cmocka_unit_test(test_kafka__what_was_committed_is_asked_of_the_coordinator_that_the_group_has_moved_to),
 		cmocka_unit_test(test_kafka__a_partition_without_a_commit_is_asked_for_once),
 		cmocka_unit_test(test_kafka__a_member_that_never_learnt_its_assignment_may_end),
 	};
