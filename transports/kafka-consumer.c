@@ -169,6 +169,7 @@ static void on_event(evpipe__kafka_consumer *consumer, rd_kafka_event_t *event)
 	case RD_KAFKA_EVENT_ERROR:
 		evpipe__kafka_notice(consumer->kafka, EVPIPE_LOG_ERROR, EVPIPE_EIO, "%s (%s): it takes no more part in its group",
 		                     rd_kafka_event_error_string(event), consumer->name);
+		evpipe__kafka_lose_all(consumer);
 		break;
 	default:
 		break; /* records of what was not ours any more */

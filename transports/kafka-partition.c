@@ -229,6 +229,7 @@ static void start_over(evpipe__kafka_partition *partition, rd_kafka_message_t *m
 static void note(evpipe__kafka_partition *partition, const rd_kafka_message_t *message)
 {
 	partition->last = message->offset;
+	partition->last_ms = rd_kafka_message_timestamp(message, NULL);
 	partition->position = message->offset + 1;
 	partition->consumer->popped++;
 }
@@ -248,6 +249,13 @@ static void look_ahead(evpipe__kafka_partition *partition)
 	__builtin_prefetch((const char *)next->payload + next->len + 64);
 }
 
+/* A rebalance may have librdkafka fetch the last record once more. */
+static int went_back(const evpipe__kafka_partition *partition, const rd_kafka_message_t *message)
+{
+	return message->offset < partition->position &&
+	       (message->offset != partition->last || rd_kafka_message_timestamp(message, NULL) != partition->last_ms);
+}
+
 int evpipe__kafka_partition_pop(evpipe__kafka_partition *partition)
 {
 	evpipe__kafka *kafka = partition->consumer->kafka;
@@ -262,8 +270,7 @@ int evpipe__kafka_partition_pop(evpipe__kafka_partition *partition)
 			rd_kafka_message_destroy(message);
 			continue;
 		}
-		/* A rebalance may have librdkafka fetch the last record once more. */
-		if (message->offset < partition->position && message->offset != partition->last) {
+		if (went_back(partition, message)) {
 			start_over(partition, message);
 			return 0;
 		}

@@ -236,7 +236,7 @@ static void on_revoked(evpipe__kafka_consumer *consumer)
 		each_of_them(consumer, lose);
 		finish_going(consumer);
 	} else if (consumer->is_closing) {
-		finish_going(consumer);
+		part(consumer);
 	} else {
 		each_of_them(consumer, revoke);
 		consumer->state = EVPIPE__KAFKA_DRAINING;
@@ -250,7 +250,20 @@ void evpipe__kafka_relinquished(evpipe__kafka_consumer *consumer)
 		part(consumer);
 }
 
-/* While the core drains, or the last commit is under way. */
+static int is_any_dirty(evpipe__kafka_consumer *consumer)
+{
+	const rd_kafka_topic_partition_list_t *list = partitions_of(consumer->rebalance);
+
+	for (int i = 0; i < list->cnt; i++) {
+		const evpipe__kafka_partition *partition =
+			evpipe__kafka_partition_find(consumer, list->elems[i].topic, list->elems[i].partition);
+		if (partition && partition->is_dirty)
+			return 1;
+	}
+	return 0;
+}
+
+/* While the core drains, or the last commit of those that go is under way; what is kept may be settled meanwhile. */
 static void go_on_parting(evpipe__kafka_consumer *consumer)
 {
 	if (rd_kafka_assignment_lost(consumer->client.rk)) {
@@ -258,7 +271,7 @@ static void go_on_parting(evpipe__kafka_consumer *consumer)
 		finish_going(consumer);
 		return;
 	}
-	int is_committed = !consumer->is_dirty && !consumer->is_committing;
+	int is_committed = !consumer->is_committing && !is_any_dirty(consumer);
 	if (consumer->state == EVPIPE__KAFKA_PARTING && (is_committed || consumer->kafka->now_ms >= consumer->due_ms))
 		finish_going(consumer);
 }
@@ -314,6 +327,22 @@ int64_t evpipe__kafka_rebalance_go_on(evpipe__kafka_consumer *consumer)
 	default:
 		return INT64_MAX;
 	}
+}
+
+void evpipe__kafka_lose_all(evpipe__kafka_consumer *consumer)
+{
+	evpipe__kafka *kafka = consumer->kafka;
+
+	if (consumer->rebalance)
+		end_rebalance(consumer);
+	for (size_t i = 0; i < kafka->partitions_count; i++) {
+		evpipe__kafka_partition *partition = kafka->partitions[i];
+		if (partition && partition->consumer == consumer && !partition->is_gone) {
+			lose(partition);
+			evpipe__kafka_partition_end(partition);
+		}
+	}
+	consumer->is_dirty = 0;
 }
 
 void evpipe__kafka_rebalance_close(evpipe__kafka_consumer *consumer)

@@ -270,6 +270,9 @@ int  evpipe__kafka_consumer_leave(evpipe__kafka_consumer *consumer);
 /* Rebalances. Takes the event over. */
 void evpipe__kafka_on_rebalance(evpipe__kafka_consumer *consumer, rd_kafka_event_t *event);
 
+/* librdkafka has given up its membership for good, and says nothing of each partition. */
+void evpipe__kafka_lose_all(evpipe__kafka_consumer *consumer);
+
 /* One of the partitions that go was relinquished. */
 void evpipe__kafka_relinquished(evpipe__kafka_consumer *consumer);
 
@@ -314,6 +317,7 @@ struct evpipe__kafka_partition {
 	rd_kafka_message_t *kept; /* popped, and the next to be handed out, when the frontier has room for it */
 	int64_t             position; /* after the last popped; -1: unknown */
 	int64_t             last;     /* popped; -1: none */
+	int64_t             last_ms;  /* its timestamp */
 };
 
 /* At the committed offset (or RD_KAFKA_OFFSET_INVALID) with the ranges that were committed with it. ENOMEM. */

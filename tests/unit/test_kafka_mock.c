@@ -17,6 +17,7 @@
 #define OFFSET_COMMIT_CALL 8
 #define OFFSET_FETCH_CALL 9
 #define FIND_COORDINATOR_CALL 10
+#define HEARTBEAT_CALL 12
 #define SYNC_GROUP_CALL 14
 
 static rd_kafka_t                 *host; /* the mock cluster lives in a client */
@@ -592,6 +593,25 @@ static void test_kafka__what_was_committed_is_learnt_from_a_coordinator_that_was
 	close_and_free(&seen, 1000);
 }
 
+static void test_kafka__a_static_member_that_another_has_taken_the_place_of_loses_all(void **state)
+{
+	struct seen     seen;
+	evpipe_config  *config = config_new(brokers());
+
+	(void)state;
+	set(config, "kafka.consumer.group.instance.id", "one-of-two");
+	rd_kafka_mock_topic_create(cluster, "fenced", 2, 1);
+	open_with(&seen, config, EVPIPE_ROLE_SEND | EVPIPE_ROLE_RECEIVE);
+	seen.settles = 1;
+	subscribe(&seen, "fenced", "fenced");
+	AWAIT(&seen, seen.assigned == 2);
+	rd_kafka_mock_push_request_errors(cluster, HEARTBEAT_CALL, 1, RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID);
+	AWAIT(&seen, seen.lost == 2);
+	assert_non_null(strstr(seen.notice, "it takes no more part in its group"));
+	assert_int_equal(ops->settle(seen.self, seen.assignment, 0), EVPIPE_ESTALE);
+	close_and_free(&seen, 5000);
+}
+
 /* The mock cluster answers for any group; the first of two brokers is told to refuse. */
 static void test_kafka__what_was_committed_is_asked_of_the_coordinator_that_the_group_has_moved_to(void **state)
 {
@@ -685,6 +705,7 @@ int main(void)
 		cmocka_unit_test(test_kafka__a_member_commits_nothing_while_it_joins_again),
 		cmocka_unit_test(test_kafka__what_was_committed_is_learnt_from_a_coordinator_that_was_not_found_at_first),
 		cmocka_unit_test(test_kafka__what_was_committed_is_asked_of_the_coordinator_that_the_group_has_moved_to),
+		cmocka_unit_test(test_kafka__a_static_member_that_another_has_taken_the_place_of_loses_all),
 		cmocka_unit_test(test_kafka__a_partition_without_a_commit_is_asked_for_once),
 		cmocka_unit_test(test_kafka__a_member_that_never_learnt_its_assignment_may_end),
 	};
