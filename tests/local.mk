@@ -54,10 +54,21 @@ endif
 tests_unit_test_https_CFLAGS = $(AM_CFLAGS) $(MICROHTTPD_CFLAGS) $(GNUTLS_CFLAGS)
 tests_unit_test_https_LDADD = $(LDADD) $(MICROHTTPD_LIBS) $(GNUTLS_LIBS)
 if WITH_KAFKA
-WAITING_TESTS += tests/unit/test_kafka_mock
+WAITING_TESTS += \
+	tests/unit/test_kafka_mock \
+	tests/unit/test_kafka_mock_members \
+	tests/unit/test_kafka_mock_receiving
 endif
+KAFKA_MOCK = tests/unit/kafka-mock.c tests/unit/kafka-mock.h
+tests_unit_test_kafka_mock_SOURCES = tests/unit/test_kafka_mock.c $(KAFKA_MOCK)
 tests_unit_test_kafka_mock_CFLAGS = $(AM_CFLAGS) $(RDKAFKA_CFLAGS)
 tests_unit_test_kafka_mock_LDADD = $(LDADD) $(RDKAFKA_LIBS)
+tests_unit_test_kafka_mock_members_SOURCES = tests/unit/test_kafka_mock_members.c $(KAFKA_MOCK)
+tests_unit_test_kafka_mock_members_CFLAGS = $(AM_CFLAGS) $(RDKAFKA_CFLAGS)
+tests_unit_test_kafka_mock_members_LDADD = $(LDADD) $(RDKAFKA_LIBS)
+tests_unit_test_kafka_mock_receiving_SOURCES = tests/unit/test_kafka_mock_receiving.c $(KAFKA_MOCK)
+tests_unit_test_kafka_mock_receiving_CFLAGS = $(AM_CFLAGS) $(RDKAFKA_CFLAGS)
+tests_unit_test_kafka_mock_receiving_LDADD = $(LDADD) $(RDKAFKA_LIBS)
 tests_unit_test_http_sink_SOURCES = tests/unit/test_http_sink.c tests/unit/http-server.c tests/unit/http-server.h $(ALLOCATIONS)
 tests_unit_test_http_sink_LDFLAGS = $(ALLOCATIONS_LDFLAGS)
 tests_unit_test_ini_SOURCES = tests/unit/test_ini.c $(ALLOCATIONS)

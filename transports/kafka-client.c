@@ -16,9 +16,6 @@
 /* While no broker can be reached, one is asked for so often. */
 #define ASK_MS 1000
 
-/* How long a release waits for librdkafka to end its threads. */
-#define DESTROY_WAIT_MS 2000
-
 /* ---- threads ---- */
 
 int evpipe__kafka_thread(pthread_t *thread, void *(*run)(void *), void *arg)
@@ -86,7 +83,7 @@ static void *destroy(void *arg)
 	return NULL;
 }
 
-void evpipe__kafka_destroy(rd_kafka_t *rk)
+void evpipe__kafka_destroy(rd_kafka_t *rk, int wait_ms)
 {
 	pthread_t       thread;
 	struct timespec until;
@@ -96,7 +93,7 @@ void evpipe__kafka_destroy(rd_kafka_t *rk)
 		return;
 	}
 	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += DESTROY_WAIT_MS / 1000;
+	until.tv_sec += wait_ms / 1000;
 	if (pthread_timedjoin_np(thread, NULL, &until) != 0)
 		pthread_detach(thread);
 }
@@ -116,7 +113,7 @@ void evpipe__kafka_client_release(evpipe__kafka_client *client)
 	if (!rk)
 		return;
 	evpipe__kafka_client_let_go(client);
-	evpipe__kafka_destroy(rk);
+	evpipe__kafka_destroy(rk, EVPIPE__KAFKA_DESTROY_MS);
 }
 
 /* ---- the broker goes away and comes back ---- */

@@ -11,6 +11,9 @@
 /* When a commit that has to be soon, or that had to wait, is tried again. */
 #define COMMIT_AGAIN_MS 100
 
+/* When a client that could not be made is tried again. */
+#define JOIN_AGAIN_MS 1000
+
 /* ---- life ---- */
 
 static evpipe_err name_consumer(evpipe__kafka_consumer *consumer, const char *group)
@@ -22,23 +25,22 @@ static evpipe_err name_consumer(evpipe__kafka_consumer *consumer, const char *gr
 	return consumer->group && consumer->name ? EVPIPE_OK : EVPIPE_ENOMEM;
 }
 
-static evpipe_err subscribe(evpipe__kafka_consumer *consumer, const evpipe_subscription *subscription)
+static void name_topics(evpipe__kafka_consumer *consumer, const evpipe_subscription *subscription)
 {
-	rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new((int)subscription->topics_count);
+	consumer->is_delayed = subscription->delayed;
+	consumer->topics = rd_kafka_topic_partition_list_new((int)subscription->topics_count);
 	for (size_t i = 0; i < subscription->topics_count; i++)
-		rd_kafka_topic_partition_list_add(topics, subscription->topics[i], RD_KAFKA_PARTITION_UA);
-	rd_kafka_resp_err_t err = rd_kafka_subscribe(consumer->client.rk, topics);
-	rd_kafka_topic_partition_list_destroy(topics);
-	return err ? EVPIPE_EINVAL : EVPIPE_OK;
+		rd_kafka_topic_partition_list_add(consumer->topics, subscription->topics[i], RD_KAFKA_PARTITION_UA);
 }
 
 /* As if all partitions were ours. */
-static evpipe__kafka_share share_of(const evpipe__kafka *kafka, const evpipe_subscription *subscription)
+static evpipe__kafka_share share_of(const evpipe__kafka_consumer *consumer)
 {
-	evpipe__kafka_share share = {.bytes = evpipe__kafka_share_of(kafka, EVPIPE__KAFKA_CONSUMER, subscription->delayed),
-	                             .is_delayed = subscription->delayed};
-	for (size_t i = 0; i < subscription->topics_count; i++)
-		share.partitions += evpipe__kafka_topics_partitions(kafka, subscription->topics[i]);
+	const evpipe__kafka *kafka = consumer->kafka;
+	evpipe__kafka_share  share = {.bytes = evpipe__kafka_share_of(kafka, EVPIPE__KAFKA_CONSUMER, consumer->is_delayed),
+	                              .is_delayed = consumer->is_delayed};
+	for (int i = 0; i < consumer->topics->cnt; i++)
+		share.partitions += evpipe__kafka_topics_partitions(kafka, consumer->topics->elems[i].topic);
 	return share;
 }
 
@@ -53,10 +55,10 @@ static int64_t first_offset(const rd_kafka_conf_t *conf)
 	return strcmp(reset, "smallest") == 0 ? RD_KAFKA_OFFSET_BEGINNING : RD_KAFKA_OFFSET_END;
 }
 
-static evpipe_err open_client(evpipe__kafka_consumer *consumer, const evpipe_subscription *subscription, evpipe_error *error)
+static evpipe_err open_client(evpipe__kafka_consumer *consumer, evpipe_error *error)
 {
 	evpipe__kafka      *kafka = consumer->kafka;
-	evpipe__kafka_share share = share_of(kafka, subscription);
+	evpipe__kafka_share share = share_of(consumer);
 	rd_kafka_conf_t    *conf;
 	evpipe_err          err = evpipe__kafka_settings(&conf, kafka, EVPIPE__KAFKA_CONSUMER, consumer->group, &share, error);
 
@@ -75,10 +77,22 @@ static evpipe_err open_client(evpipe__kafka_consumer *consumer, const evpipe_sub
 	return err;
 }
 
+/* Opened, and on its way into the group; else the error is told, and what there is of it is for release_client. */
+static evpipe_err join(evpipe__kafka_consumer *consumer)
+{
+	evpipe_error error;
+	evpipe_err   err = open_client(consumer, &error);
+
+	if (err)
+		evpipe__kafka_notice(consumer->kafka, EVPIPE_LOG_ERROR, err, "%s", error.text);
+	else if (rd_kafka_subscribe(consumer->client.rk, consumer->topics))
+		err = EVPIPE_EINVAL;
+	return err;
+}
+
 evpipe_err evpipe__kafka_consumer_new(evpipe__kafka_consumer **out, evpipe__kafka *kafka, const evpipe_subscription *subscription)
 {
 	evpipe__kafka_consumer *consumer = evpipe__calloc(1, sizeof *consumer);
-	evpipe_error            error;
 
 	if (!consumer)
 		return EVPIPE_ENOMEM;
@@ -86,12 +100,9 @@ evpipe_err evpipe__kafka_consumer_new(evpipe__kafka_consumer **out, evpipe__kafk
 	consumer->commit_ms = kafka->now_ms;
 	evpipe_err err = name_consumer(consumer, subscription->group);
 	if (!err) {
-		err = open_client(consumer, subscription, &error);
-		if (err)
-			evpipe__kafka_notice(kafka, EVPIPE_LOG_ERROR, err, "%s", error.text);
+		name_topics(consumer, subscription);
+		err = join(consumer);
 	}
-	if (!err)
-		err = subscribe(consumer, subscription);
 	if (err) {
 		evpipe__kafka_consumer_free(consumer);
 		return err == EVPIPE_ECONFIG ? EVPIPE_EINVAL : err;
@@ -123,10 +134,12 @@ static int leave_group(evpipe__kafka_consumer *consumer)
 	return !error;
 }
 
-static void release_client(evpipe__kafka_consumer *consumer)
+static void release_client(evpipe__kafka_consumer *consumer, int wait_ms)
 {
 	rd_kafka_t *rk = consumer->client.rk;
 
+	if (!rk)
+		return;
 	if (!consumer->is_leaving)
 		see_whether_it_must_stay(consumer);
 	if (consumer->must_stay) {
@@ -136,8 +149,9 @@ static void release_client(evpipe__kafka_consumer *consumer)
 	}
 	evpipe__kafka_client_let_go(&consumer->client);
 	int is_used = evpipe__kafka_offsets_free(consumer->offsets);
+	consumer->offsets = NULL;
 	if (!is_used && !consumer->must_stay)
-		evpipe__kafka_destroy(rk);
+		evpipe__kafka_destroy(rk, wait_ms);
 }
 
 void evpipe__kafka_consumer_free(evpipe__kafka_consumer *consumer)
@@ -148,11 +162,39 @@ void evpipe__kafka_consumer_free(evpipe__kafka_consumer *consumer)
 	evpipe__kafka_rebalance_close(consumer);
 	if (consumer->rebalance)
 		rd_kafka_event_destroy(consumer->rebalance);
-	if (consumer->client.rk)
-		release_client(consumer);
+	release_client(consumer, EVPIPE__KAFKA_DESTROY_MS);
+	if (consumer->topics)
+		rd_kafka_topic_partition_list_destroy(consumer->topics);
 	evpipe__free(consumer->group);
 	evpipe__free(consumer->name);
 	evpipe__free(consumer);
+}
+
+/* ---- another client ---- */
+
+/* The group notices that the one before is gone when its session ends; nothing more is to be had of it. */
+void evpipe__kafka_consumer_start_over(evpipe__kafka_consumer *consumer, const char *why)
+{
+	evpipe__kafka_notice(consumer->kafka, EVPIPE_LOG_WARN, EVPIPE_EUNAVAILABLE, "%s (%s): it joins its group anew", why,
+	                     consumer->name);
+	evpipe__kafka_lose_all(consumer);
+	release_client(consumer, 0);
+	consumer->join_ms = consumer->kafka->now_ms;
+}
+
+/* False: not yet. */
+static int join_anew(evpipe__kafka_consumer *consumer)
+{
+	if (consumer->kafka->now_ms < consumer->join_ms)
+		return 0;
+	consumer->join_ms = consumer->kafka->now_ms + JOIN_AGAIN_MS;
+	consumer->was_assigned = 0;
+	consumer->must_stay = 0;
+	consumer->is_committing = 0;
+	if (join(consumer) == EVPIPE_OK)
+		return 1;
+	release_client(consumer, 0);
+	return 0;
 }
 
 /* ---- serving ---- */
@@ -200,12 +242,16 @@ int64_t evpipe__kafka_consumer_serve(evpipe__kafka_consumer *consumer)
 {
 	rd_kafka_event_t *event;
 
+	if (!consumer->client.rk && !join_anew(consumer))
+		return consumer->join_ms;
 	while ((event = evpipe__kafka_client_poll(&consumer->client)))
 		on_event(consumer, event);
 	int64_t commit = commit_when_due(consumer);
 	int64_t due = evpipe__kafka_rebalance_go_on(consumer);
 	int64_t watch = evpipe__kafka_client_watch(&consumer->client);
 	int64_t wake = evpipe__kafka_wake(consumer);
+	if (!consumer->client.rk)
+		return consumer->join_ms;
 	due = commit < due ? commit : due;
 	due = watch < due ? watch : due;
 	return wake < due ? wake : due;
@@ -227,6 +273,8 @@ void evpipe__kafka_consumer_close(evpipe__kafka_consumer *consumer)
 
 int evpipe__kafka_consumer_leave(evpipe__kafka_consumer *consumer)
 {
+	if (!consumer->client.rk)
+		return 1;
 	evpipe__kafka_consumer_serve(consumer);
 	if (!consumer->is_leaving) {
 		if (consumer->is_dirty || consumer->is_committing || consumer->state != EVPIPE__KAFKA_STEADY)

@@ -13,14 +13,16 @@
 /* How long one call may wait. */
 #define CALL_MS 10000
 
+enum {
+	IDLE,
+	ASKED,
+	ANSWERED,
+	LEFT
+};
+
 /* Shared with the thread, which may outlive the consumer: then it destroys the client, which it is still using. */
 struct evpipe__kafka_offsets {
-	enum {
-		IDLE,
-		ASKED,
-		ANSWERED,
-		LEFT
-	} _Atomic                        state;
+	atomic_int                       state;
 	atomic_int                       owners; /* whoever leaves last frees it */
 	rd_kafka_t                      *rk;
 	int                              event_fd; /* a duplicate */

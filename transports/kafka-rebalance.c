@@ -279,12 +279,12 @@ static void go_on_parting(evpipe__kafka_consumer *consumer)
 /* ---- rebalances ---- */
 
 /*
- * librdkafka gives one at a time, unless the membership was lost meanwhile. Then the one before is finished as it would
- * have it: it counts on what it assigned to be assigned, so that it can be given up.
+ * librdkafka gives one at a time, unless the membership was lost meanwhile, or we close. Then the one before is finished
+ * as it would have it: it counts on what it assigned to be assigned, so that it can be given up.
  */
 static void abandon(evpipe__kafka_consumer *consumer)
 {
-	if (consumer->state == EVPIPE__KAFKA_ASKING) {
+	if (rd_kafka_event_error(consumer->rebalance) == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
 		assign_for_nothing(consumer);
 	} else {
 		each_of_them(consumer, lose);
@@ -292,12 +292,36 @@ static void abandon(evpipe__kafka_consumer *consumer)
 	}
 }
 
+/*
+ * Topics that change, as when partitions are added, make librdkafka join again in the midst of a rebalance that we have
+ * not answered (rd_kafka_cgrp_metadata_update_check does not ask for that). It then takes our answer for one to
+ * something else: partitions stay assigned that we know nothing of, or it never notices again that it is out of its
+ * group, and goes on with what others have got by then.
+ */
+static int is_overtaken(const evpipe__kafka_consumer *consumer)
+{
+	return is_cooperative(consumer) && !consumer->is_closing && !rd_kafka_assignment_lost(consumer->client.rk);
+}
+
+/* It can only be destroyed when it has its answer. */
+static void start_over(evpipe__kafka_consumer *consumer)
+{
+	abandon(consumer);
+	evpipe__kafka_consumer_start_over(consumer, "librdkafka did not wait for the end of a rebalance when topics changed");
+}
+
 /* Takes the event over. */
 void evpipe__kafka_on_rebalance(evpipe__kafka_consumer *consumer, rd_kafka_event_t *event)
 {
+	int is_second = consumer->rebalance && is_overtaken(consumer);
+
 	if (consumer->rebalance)
 		abandon(consumer);
 	consumer->rebalance = event;
+	if (is_second) {
+		start_over(consumer);
+		return;
+	}
 	switch (rd_kafka_event_error(event)) {
 	case RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS:
 		consumer->was_assigned = 1;
@@ -322,6 +346,10 @@ int64_t evpipe__kafka_rebalance_go_on(evpipe__kafka_consumer *consumer)
 		return consumer->state == EVPIPE__KAFKA_ASKING && !consumer->is_asking ? consumer->due_ms : INT64_MAX;
 	case EVPIPE__KAFKA_DRAINING:
 	case EVPIPE__KAFKA_PARTING:
+		if (evpipe__kafka_is_joining(consumer->joins) && is_overtaken(consumer)) {
+			start_over(consumer);
+			return INT64_MAX;
+		}
 		go_on_parting(consumer);
 		return consumer->state == EVPIPE__KAFKA_PARTING ? consumer->due_ms : INT64_MAX;
 	default:

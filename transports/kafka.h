@@ -139,6 +139,9 @@ void evpipe__kafka_client_reached(evpipe__kafka_client *client);
 /* While the broker is away, look for it now and then. Returns when it wants to be called again. */
 int64_t evpipe__kafka_client_watch(evpipe__kafka_client *client);
 
+/* How long it is waited for that librdkafka ends its threads; in whole seconds. */
+#define EVPIPE__KAFKA_DESTROY_MS 2000
+
 /*
  * Destroying may take its time: a thread does it, which is waited for for a moment and then left alone. Nothing of the
  * client may be in use.
@@ -147,7 +150,7 @@ void evpipe__kafka_client_release(evpipe__kafka_client *client);
 
 /* The same in two steps: it is ours no more, and destroyed; by this thread, which waits for it. */
 void evpipe__kafka_client_let_go(evpipe__kafka_client *client);
-void evpipe__kafka_destroy(rd_kafka_t *rk);
+void evpipe__kafka_destroy(rd_kafka_t *rk, int wait_ms);
 void evpipe__kafka_destroy_here(rd_kafka_t *rk);
 
 /* Without signals. False: there is none. */
@@ -231,6 +234,9 @@ struct evpipe__kafka_consumer {
 	evpipe__kafka_offsets *offsets;
 	char                *group;
 	char                *name;
+	rd_kafka_topic_partition_list_t *topics;
+	int                  is_delayed;
+	int64_t              join_ms; /* without a client: when it is to have another one */
 	size_t               queued_max; /* records of a partition at which librdkafka stops fetching it */
 	int64_t              first_offset; /* of a partition without a commit (auto.offset.reset) */
 	uint64_t             popped;     /* records */
@@ -266,6 +272,9 @@ int64_t evpipe__kafka_consumer_serve(evpipe__kafka_consumer *consumer);
 void evpipe__kafka_consumer_close(evpipe__kafka_consumer *consumer);
 /* After that, instead of serve: commits what there is to commit, then leaves the group. True when it has left. */
 int  evpipe__kafka_consumer_leave(evpipe__kafka_consumer *consumer);
+
+/* librdkafka is seen to be in a state that it does not get out of: all is lost, and another client joins. */
+void evpipe__kafka_consumer_start_over(evpipe__kafka_consumer *consumer, const char *why);
 
 /* Rebalances. Takes the event over. */
 void evpipe__kafka_on_rebalance(evpipe__kafka_consumer *consumer, rd_kafka_event_t *event);
