@@ -11,6 +11,10 @@
 /* When a commit that has to be soon, or that had to wait, is tried again. */
 #define COMMIT_AGAIN_MS 100
 
+/* How long it takes librdkafka at most to go on after an answer. */
+#define ANSWER_WAIT_MS 100
+#define ANSWERS_MAX    100
+
 /* When a client that could not be made is tried again. */
 #define JOIN_AGAIN_MS 1000
 
@@ -118,9 +122,7 @@ evpipe_err evpipe__kafka_consumer_new(evpipe__kafka_consumer **out, evpipe__kafk
  */
 static void see_whether_it_must_stay(evpipe__kafka_consumer *consumer)
 {
-	const char *protocol = rd_kafka_rebalance_protocol(consumer->client.rk);
-	consumer->must_stay = rd_kafka_version() < 0x02030000 && !consumer->was_assigned && protocol &&
-	                      strcmp(protocol, "COOPERATIVE") == 0;
+	consumer->must_stay = rd_kafka_version() < 0x02030000 && !consumer->was_assigned && evpipe__kafka_is_cooperative(consumer);
 }
 
 /* False: it was out of its group before, by an error that ended it. */
@@ -154,14 +156,32 @@ static void release_client(evpipe__kafka_consumer *consumer, int wait_ms)
 		evpipe__kafka_destroy(rk, wait_ms);
 }
 
+/*
+ * A destruction never ends, and keeps a processor busy, while librdkafka waits for our answer to a rebalance; when
+ * partitions have gone, another one follows, of what comes in their stead.
+ */
+static void answer_all(evpipe__kafka_consumer *consumer)
+{
+	rd_kafka_event_t *event;
+
+	consumer->is_closing = 1;
+	evpipe__kafka_rebalance_abandon(consumer);
+	for (int left = ANSWERS_MAX; left && (event = rd_kafka_queue_poll(consumer->client.queue, ANSWER_WAIT_MS)); left--) {
+		if (rd_kafka_event_type(event) != RD_KAFKA_EVENT_REBALANCE) {
+			rd_kafka_event_destroy(event);
+			continue;
+		}
+		evpipe__kafka_on_rebalance(consumer, event);
+		evpipe__kafka_rebalance_abandon(consumer);
+	}
+}
+
 void evpipe__kafka_consumer_free(evpipe__kafka_consumer *consumer)
 {
 	if (!consumer)
 		return;
-	/* librdkafka waits for the answer to what it has assigned, or its destruction never ends. */
-	evpipe__kafka_rebalance_close(consumer);
 	if (consumer->rebalance)
-		rd_kafka_event_destroy(consumer->rebalance);
+		answer_all(consumer);
 	release_client(consumer, EVPIPE__KAFKA_DESTROY_MS);
 	if (consumer->topics)
 		rd_kafka_topic_partition_list_destroy(consumer->topics);

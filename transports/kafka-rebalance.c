@@ -17,9 +17,10 @@
 
 /* ---- what librdkafka is told ---- */
 
-static int is_cooperative(const evpipe__kafka_consumer *consumer)
+int evpipe__kafka_is_cooperative(const evpipe__kafka_consumer *consumer)
 {
-	return strcmp(rd_kafka_rebalance_protocol(consumer->client.rk), "COOPERATIVE") == 0;
+	const char *protocol = rd_kafka_rebalance_protocol(consumer->client.rk); /* NULL: out of its group for good */
+	return protocol && strcmp(protocol, "COOPERATIVE") == 0;
 }
 
 static void check(evpipe__kafka_consumer *consumer, const char *what, rd_kafka_error_t *error)
@@ -33,7 +34,7 @@ static void check(evpipe__kafka_consumer *consumer, const char *what, rd_kafka_e
 
 static void assign(evpipe__kafka_consumer *consumer, const rd_kafka_topic_partition_list_t *list)
 {
-	if (is_cooperative(consumer))
+	if (evpipe__kafka_is_cooperative(consumer))
 		check(consumer, "assigning partitions", rd_kafka_incremental_assign(consumer->client.rk, list));
 	else
 		rd_kafka_assign(consumer->client.rk, list);
@@ -41,7 +42,7 @@ static void assign(evpipe__kafka_consumer *consumer, const rd_kafka_topic_partit
 
 static void unassign(evpipe__kafka_consumer *consumer, const rd_kafka_topic_partition_list_t *list)
 {
-	if (is_cooperative(consumer))
+	if (evpipe__kafka_is_cooperative(consumer))
 		check(consumer, "giving up partitions", rd_kafka_incremental_unassign(consumer->client.rk, list));
 	else
 		rd_kafka_assign(consumer->client.rk, NULL);
@@ -282,8 +283,10 @@ static void go_on_parting(evpipe__kafka_consumer *consumer)
  * librdkafka gives one at a time, unless the membership was lost meanwhile, or we close. Then the one before is finished
  * as it would have it: it counts on what it assigned to be assigned, so that it can be given up.
  */
-static void abandon(evpipe__kafka_consumer *consumer)
+void evpipe__kafka_rebalance_abandon(evpipe__kafka_consumer *consumer)
 {
+	if (!consumer->rebalance)
+		return;
 	if (rd_kafka_event_error(consumer->rebalance) == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
 		assign_for_nothing(consumer);
 	} else {
@@ -300,13 +303,13 @@ static void abandon(evpipe__kafka_consumer *consumer)
  */
 static int is_overtaken(const evpipe__kafka_consumer *consumer)
 {
-	return is_cooperative(consumer) && !consumer->is_closing && !rd_kafka_assignment_lost(consumer->client.rk);
+	return evpipe__kafka_is_cooperative(consumer) && !consumer->is_closing && !rd_kafka_assignment_lost(consumer->client.rk);
 }
 
 /* It can only be destroyed when it has its answer. */
 static void start_over(evpipe__kafka_consumer *consumer)
 {
-	abandon(consumer);
+	evpipe__kafka_rebalance_abandon(consumer);
 	evpipe__kafka_consumer_start_over(consumer, "librdkafka did not wait for the end of a rebalance when topics changed");
 }
 
@@ -315,8 +318,7 @@ void evpipe__kafka_on_rebalance(evpipe__kafka_consumer *consumer, rd_kafka_event
 {
 	int is_second = consumer->rebalance && is_overtaken(consumer);
 
-	if (consumer->rebalance)
-		abandon(consumer);
+	evpipe__kafka_rebalance_abandon(consumer);
 	consumer->rebalance = event;
 	if (is_second) {
 		start_over(consumer);
@@ -361,8 +363,7 @@ void evpipe__kafka_lose_all(evpipe__kafka_consumer *consumer)
 {
 	evpipe__kafka *kafka = consumer->kafka;
 
-	if (consumer->rebalance)
-		end_rebalance(consumer);
+	evpipe__kafka_rebalance_abandon(consumer);
 	for (size_t i = 0; i < kafka->partitions_count; i++) {
 		evpipe__kafka_partition *partition = kafka->partitions[i];
 		if (partition && partition->consumer == consumer && !partition->is_gone) {
@@ -378,5 +379,5 @@ void evpipe__kafka_rebalance_close(evpipe__kafka_consumer *consumer)
 	if (consumer->state == EVPIPE__KAFKA_DRAINING)
 		part(consumer);
 	if (consumer->state == EVPIPE__KAFKA_ASKING)
-		abandon(consumer);
+		evpipe__kafka_rebalance_abandon(consumer);
 }

@@ -276,6 +276,9 @@ int  evpipe__kafka_consumer_leave(evpipe__kafka_consumer *consumer);
 /* librdkafka is seen to be in a state that it does not get out of: all is lost, and another client joins. */
 void evpipe__kafka_consumer_start_over(evpipe__kafka_consumer *consumer, const char *why);
 
+/* How its group rebalances; known while it is in it. */
+int evpipe__kafka_is_cooperative(const evpipe__kafka_consumer *consumer);
+
 /* Rebalances. Takes the event over. */
 void evpipe__kafka_on_rebalance(evpipe__kafka_consumer *consumer, rd_kafka_event_t *event);
 
@@ -287,6 +290,9 @@ void evpipe__kafka_relinquished(evpipe__kafka_consumer *consumer);
 
 /* What a rebalance waits for, by now. Returns when it wants to be called again. */
 int64_t evpipe__kafka_rebalance_go_on(evpipe__kafka_consumer *consumer);
+
+/* Answers the rebalance that there may be at once: what came is not used, what goes is lost. */
+void evpipe__kafka_rebalance_abandon(evpipe__kafka_consumer *consumer);
 
 /* The core settles nothing any more: it need not be waited for. */
 void evpipe__kafka_rebalance_close(evpipe__kafka_consumer *consumer);

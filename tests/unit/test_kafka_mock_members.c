@@ -3,6 +3,8 @@
  */
 #include "kafka-mock.h"
 
+#include <dirent.h>
+
 static void test_kafka__a_member_commits_nothing_while_it_joins_again(void **state)
 {
 	struct seen first, second;
@@ -123,6 +125,44 @@ static void test_kafka__a_static_member_that_another_has_taken_the_place_of_lose
 	close_and_free(&seen, 5000);
 }
 
+static unsigned count_threads(void)
+{
+	DIR     *directory = opendir("/proc/self/task");
+	unsigned count = 0;
+
+	assert_non_null(directory);
+	while (readdir(directory))
+		count++;
+	closedir(directory);
+	return count;
+}
+
+/* Else librdkafka's threads would be there for ever, one of them busy. */
+static void test_kafka__what_ends_while_partitions_come_or_go_leaves_no_threads(void **state)
+{
+	struct seen first, second;
+	unsigned    before = count_threads();
+
+	(void)state;
+	rd_kafka_mock_topic_create(cluster, "ends", 2, 1);
+	open_with(&first, config_new(brokers()), EVPIPE_ROLE_RECEIVE);
+	subscribe(&first, "ends", "ends");
+	AWAIT(&first, first.assigned == 2);
+	first.keeps = 1;
+	open_with(&second, config_new(brokers()), EVPIPE_ROLE_RECEIVE);
+	subscribe(&second, "ends", "ends");
+	AWAIT(&first, (step(&second), first.revoked));
+	ops->free(first.self);
+	const evpipe__kafka_consumer *consumer = ((evpipe__kafka *)second.self)->consumers[0];
+	AWAIT(&second, consumer->state == EVPIPE__KAFKA_ASKING || second.assigned);
+	ops->free(second.self);
+	for (int64_t until_ms = now_ms() + DEADLINE_MS; count_threads() > before && now_ms() < until_ms;)
+		usleep(10000);
+	assert_true(count_threads() <= before);
+	evpipe_config_free(first.config);
+	evpipe_config_free(second.config);
+}
+
 /* librdkafka before 2.3 aborts when such a client is destroyed. */
 static void test_kafka__a_member_that_never_learnt_its_assignment_may_end(void **state)
 {
@@ -162,6 +202,7 @@ int main(void)
 		cmocka_unit_test(test_kafka__topics_that_change_while_partitions_go_do_not_cost_the_membership),
 		cmocka_unit_test(test_kafka__topics_that_change_while_partitions_come_do_not_cost_their_records),
 		cmocka_unit_test(test_kafka__a_static_member_that_another_has_taken_the_place_of_loses_all),
+		cmocka_unit_test(test_kafka__what_ends_while_partitions_come_or_go_leaves_no_threads),
 		cmocka_unit_test(test_kafka__a_member_that_never_learnt_its_assignment_may_end),
 	};
 	return cmocka_run_group_tests_name("kafka", tests, set_up, tear_down);
