@@ -136,12 +136,36 @@ static int leave_group(evpipe__kafka_consumer *consumer)
 	return !error;
 }
 
+/*
+ * A destruction never ends, and keeps a processor busy, while librdkafka waits for our answer to a rebalance; when
+ * partitions have gone, another one follows, of what comes in their stead.
+ */
+static void answer_all(evpipe__kafka_consumer *consumer)
+{
+	int               was_closing = consumer->is_closing, wait_ms = consumer->rebalance ? ANSWER_WAIT_MS : 0;
+	rd_kafka_event_t *event;
+
+	consumer->is_closing = 1;
+	evpipe__kafka_rebalance_abandon(consumer);
+	for (int left = ANSWERS_MAX; left && (event = rd_kafka_queue_poll(consumer->client.queue, wait_ms)); left--) {
+		if (rd_kafka_event_type(event) != RD_KAFKA_EVENT_REBALANCE) {
+			rd_kafka_event_destroy(event);
+			continue;
+		}
+		evpipe__kafka_on_rebalance(consumer, event);
+		evpipe__kafka_rebalance_abandon(consumer);
+		wait_ms = ANSWER_WAIT_MS;
+	}
+	consumer->is_closing = was_closing;
+}
+
 static void release_client(evpipe__kafka_consumer *consumer, int wait_ms)
 {
 	rd_kafka_t *rk = consumer->client.rk;
 
 	if (!rk)
 		return;
+	answer_all(consumer);
 	if (!consumer->is_leaving)
 		see_whether_it_must_stay(consumer);
 	if (consumer->must_stay) {
@@ -156,32 +180,10 @@ static void release_client(evpipe__kafka_consumer *consumer, int wait_ms)
 		evpipe__kafka_destroy(rk, wait_ms);
 }
 
-/*
- * A destruction never ends, and keeps a processor busy, while librdkafka waits for our answer to a rebalance; when
- * partitions have gone, another one follows, of what comes in their stead.
- */
-static void answer_all(evpipe__kafka_consumer *consumer)
-{
-	rd_kafka_event_t *event;
-
-	consumer->is_closing = 1;
-	evpipe__kafka_rebalance_abandon(consumer);
-	for (int left = ANSWERS_MAX; left && (event = rd_kafka_queue_poll(consumer->client.queue, ANSWER_WAIT_MS)); left--) {
-		if (rd_kafka_event_type(event) != RD_KAFKA_EVENT_REBALANCE) {
-			rd_kafka_event_destroy(event);
-			continue;
-		}
-		evpipe__kafka_on_rebalance(consumer, event);
-		evpipe__kafka_rebalance_abandon(consumer);
-	}
-}
-
 void evpipe__kafka_consumer_free(evpipe__kafka_consumer *consumer)
 {
 	if (!consumer)
 		return;
-	if (consumer->rebalance)
-		answer_all(consumer);
 	release_client(consumer, EVPIPE__KAFKA_DESTROY_MS);
 	if (consumer->topics)
 		rd_kafka_topic_partition_list_destroy(consumer->topics);

@@ -306,10 +306,8 @@ static int is_overtaken(const evpipe__kafka_consumer *consumer)
 	return evpipe__kafka_is_cooperative(consumer) && !consumer->is_closing && !rd_kafka_assignment_lost(consumer->client.rk);
 }
 
-/* It can only be destroyed when it has its answer. */
 static void start_over(evpipe__kafka_consumer *consumer)
 {
-	evpipe__kafka_rebalance_abandon(consumer);
 	evpipe__kafka_consumer_start_over(consumer, "librdkafka did not wait for the end of a rebalance when topics changed");
 }
 
