@@ -228,38 +228,46 @@ evpipe_err evpipe__kafka_offsets_ask(evpipe__kafka_offsets *offsets, const rd_ka
 const rd_kafka_topic_partition_list_t *evpipe__kafka_offsets_answer(const evpipe__kafka_offsets *offsets, rd_kafka_resp_err_t *err);
 
 struct evpipe__kafka_consumer {
-	evpipe__kafka         *kafka;
+	evpipe__kafka *kafka;
+	char          *group;
+	char          *name;
+	int            is_delayed;
+
+	rd_kafka_topic_partition_list_t *topics;
+
+	/* One client after the other. */
 	evpipe__kafka_client   client;
 	evpipe__kafka_joins   *joins;
 	evpipe__kafka_offsets *offsets;
-	char                *group;
-	char                *name;
-	rd_kafka_topic_partition_list_t *topics;
-	int                  is_delayed;
-	int64_t              join_ms; /* without a client: when it is to have another one */
-	size_t               queued_max; /* records of a partition at which librdkafka stops fetching it */
-	int64_t              first_offset; /* of a partition without a commit (auto.offset.reset) */
-	uint64_t             popped;     /* records */
-	int                  was_assigned;  /* something or nothing, once */
-	rd_kafka_event_t    *rebalance;     /* the one we are in; its partitions are its */
+	size_t                 queued_max;   /* records of a partition at which librdkafka stops fetching it */
+	int64_t                first_offset; /* of a partition without a commit (auto.offset.reset) */
+	int                    was_assigned; /* something or nothing, once */
+	int                    must_stay;    /* see kafka-consumer.c */
+	int64_t                join_ms;      /* without one: when there is to be another */
+
+	rd_kafka_event_t *rebalance; /* the one we are in; its partitions are its */
 	enum {
 		EVPIPE__KAFKA_STEADY,
 		EVPIPE__KAFKA_ASKING,   /* partitions came: for what was committed before them */
 		EVPIPE__KAFKA_DRAINING, /* partitions go: the core settles what it can */
 		EVPIPE__KAFKA_PARTING   /* and the last of it is committed */
 	} state;
-	int       is_asking; /* the answer is due; else the question at due_ms */
-	int64_t   due_ms;
-	int       is_dirty;      /* something was settled since the last commit */
-	int       is_committing; /* one commit at a time, or an older one might win */
-	int64_t   commit_ms;     /* when the next one may be */
-	int64_t   wake_ms; /* see kafka-wake.c */
-	int64_t   wake_wait_ms;
-	uint64_t  wake_popped;
-	int       is_closing;
-	int       is_leaving;
-	int       has_left;
-	int       must_stay; /* see kafka-consumer.c */
+	int     is_asking; /* the answer is due; else the question at due_ms */
+	int64_t due_ms;
+
+	int     is_dirty;      /* something was settled since the last commit */
+	int     is_committing; /* one commit at a time, or an older one might win */
+	int64_t commit_ms;     /* when the next one may be */
+
+	/* See kafka-wake.c. */
+	int64_t  wake_ms;
+	int64_t  wake_wait_ms;
+	uint64_t wake_popped;
+	uint64_t popped; /* records */
+
+	int is_closing;
+	int is_leaving;
+	int has_left;
 };
 
 evpipe_err evpipe__kafka_consumer_new(evpipe__kafka_consumer **out, evpipe__kafka *kafka, const evpipe_subscription *subscription);
