@@ -83,7 +83,7 @@ static void *destroy(void *arg)
 	return NULL;
 }
 
-void evpipe__kafka_destroy(rd_kafka_t *rk, int wait_ms)
+void evpipe__kafka_destroy(rd_kafka_t *rk, int wait_s)
 {
 	pthread_t       thread;
 	struct timespec until;
@@ -93,7 +93,7 @@ void evpipe__kafka_destroy(rd_kafka_t *rk, int wait_ms)
 		return;
 	}
 	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += wait_ms / 1000;
+	until.tv_sec += wait_s;
 	if (pthread_timedjoin_np(thread, NULL, &until) != 0)
 		pthread_detach(thread);
 }
@@ -113,7 +113,7 @@ void evpipe__kafka_client_release(evpipe__kafka_client *client)
 	if (!rk)
 		return;
 	evpipe__kafka_client_let_go(client);
-	evpipe__kafka_destroy(rk, EVPIPE__KAFKA_DESTROY_MS);
+	evpipe__kafka_destroy(rk, EVPIPE__KAFKA_DESTROY_S);
 }
 
 /* ---- the broker goes away and comes back ---- */

@@ -128,7 +128,6 @@ static void see_whether_it_must_stay(evpipe__kafka_consumer *consumer)
 /* False: it was out of its group before, by an error that ended it. */
 static int leave_group(evpipe__kafka_consumer *consumer)
 {
-	see_whether_it_must_stay(consumer);
 	consumer->is_leaving = 1;
 	rd_kafka_error_t *error = rd_kafka_consumer_close_queue(consumer->client.rk, consumer->client.queue);
 	if (error)
@@ -159,7 +158,8 @@ static void answer_all(evpipe__kafka_consumer *consumer)
 	consumer->is_closing = was_closing;
 }
 
-static void release_client(evpipe__kafka_consumer *consumer, int wait_ms)
+/* And all that is of this client and no other's. */
+static void release_client(evpipe__kafka_consumer *consumer, int wait_s)
 {
 	rd_kafka_t *rk = consumer->client.rk;
 
@@ -175,16 +175,21 @@ static void release_client(evpipe__kafka_consumer *consumer, int wait_ms)
 	}
 	evpipe__kafka_client_let_go(&consumer->client);
 	int is_used = evpipe__kafka_offsets_free(consumer->offsets);
-	consumer->offsets = NULL;
 	if (!is_used && !consumer->must_stay)
-		evpipe__kafka_destroy(rk, wait_ms);
+		evpipe__kafka_destroy(rk, wait_s);
+	consumer->joins = NULL;
+	consumer->offsets = NULL;
+	consumer->was_assigned = 0;
+	consumer->must_stay = 0;
+	consumer->is_committing = 0;
+	consumer->is_leaving = 0;
 }
 
 void evpipe__kafka_consumer_free(evpipe__kafka_consumer *consumer)
 {
 	if (!consumer)
 		return;
-	release_client(consumer, EVPIPE__KAFKA_DESTROY_MS);
+	release_client(consumer, EVPIPE__KAFKA_DESTROY_S);
 	if (consumer->topics)
 		rd_kafka_topic_partition_list_destroy(consumer->topics);
 	evpipe__free(consumer->group);
@@ -210,9 +215,6 @@ static int join_anew(evpipe__kafka_consumer *consumer)
 	if (consumer->kafka->now_ms < consumer->join_ms)
 		return 0;
 	consumer->join_ms = consumer->kafka->now_ms + JOIN_AGAIN_MS;
-	consumer->was_assigned = 0;
-	consumer->must_stay = 0;
-	consumer->is_committing = 0;
 	if (join(consumer) == EVPIPE_OK)
 		return 1;
 	release_client(consumer, 0);
@@ -301,6 +303,7 @@ int evpipe__kafka_consumer_leave(evpipe__kafka_consumer *consumer)
 	if (!consumer->is_leaving) {
 		if (consumer->is_dirty || consumer->is_committing || consumer->state != EVPIPE__KAFKA_STEADY)
 			return 0;
+		see_whether_it_must_stay(consumer);
 		consumer->has_left = !leave_group(consumer);
 	}
 	return consumer->has_left || rd_kafka_consumer_closed(consumer->client.rk);

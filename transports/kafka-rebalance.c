@@ -224,6 +224,12 @@ static void finish_going(evpipe__kafka_consumer *consumer)
 	end_rebalance(consumer);
 }
 
+static void give_up(evpipe__kafka_consumer *consumer)
+{
+	each_of_them(consumer, lose);
+	finish_going(consumer);
+}
+
 static void part(evpipe__kafka_consumer *consumer)
 {
 	consumer->state = EVPIPE__KAFKA_PARTING;
@@ -234,8 +240,7 @@ static void part(evpipe__kafka_consumer *consumer)
 static void on_revoked(evpipe__kafka_consumer *consumer)
 {
 	if (rd_kafka_assignment_lost(consumer->client.rk)) {
-		each_of_them(consumer, lose);
-		finish_going(consumer);
+		give_up(consumer);
 	} else if (consumer->is_closing) {
 		part(consumer);
 	} else {
@@ -268,8 +273,7 @@ static int is_any_dirty(evpipe__kafka_consumer *consumer)
 static void go_on_parting(evpipe__kafka_consumer *consumer)
 {
 	if (rd_kafka_assignment_lost(consumer->client.rk)) {
-		each_of_them(consumer, lose);
-		finish_going(consumer);
+		give_up(consumer);
 		return;
 	}
 	int is_committed = !consumer->is_committing && !is_any_dirty(consumer);
@@ -287,12 +291,10 @@ void evpipe__kafka_rebalance_abandon(evpipe__kafka_consumer *consumer)
 {
 	if (!consumer->rebalance)
 		return;
-	if (rd_kafka_event_error(consumer->rebalance) == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+	if (rd_kafka_event_error(consumer->rebalance) == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS)
 		assign_for_nothing(consumer);
-	} else {
-		each_of_them(consumer, lose);
-		finish_going(consumer);
-	}
+	else
+		give_up(consumer);
 }
 
 /*
@@ -333,8 +335,7 @@ void evpipe__kafka_on_rebalance(evpipe__kafka_consumer *consumer, rd_kafka_event
 	default:
 		evpipe__kafka_notice(consumer->kafka, EVPIPE_LOG_ERROR, EVPIPE_EUNAVAILABLE, "rebalancing: %s (%s)",
 		                     rd_kafka_event_error_string(event), consumer->name);
-		each_of_them(consumer, lose);
-		finish_going(consumer);
+		give_up(consumer);
 	}
 }
 

@@ -139,18 +139,19 @@ void evpipe__kafka_client_reached(evpipe__kafka_client *client);
 /* While the broker is away, look for it now and then. Returns when it wants to be called again. */
 int64_t evpipe__kafka_client_watch(evpipe__kafka_client *client);
 
-/* How long it is waited for that librdkafka ends its threads; in whole seconds. */
-#define EVPIPE__KAFKA_DESTROY_MS 2000
+/* How long a release waits for librdkafka to end its threads. */
+#define EVPIPE__KAFKA_DESTROY_S 2
 
-/*
- * Destroying may take its time: a thread does it, which is waited for for a moment and then left alone. Nothing of the
- * client may be in use.
- */
+/* Lets go and destroys. Nothing of the client may be in use. */
 void evpipe__kafka_client_release(evpipe__kafka_client *client);
 
-/* The same in two steps: it is ours no more, and destroyed; by this thread, which waits for it. */
+/* Its handle is another's to destroy from now on, and its queue is gone. */
 void evpipe__kafka_client_let_go(evpipe__kafka_client *client);
-void evpipe__kafka_destroy(rd_kafka_t *rk, int wait_ms);
+
+/* Destroying may take its time: a thread does it, which is waited for so long and then left alone. */
+void evpipe__kafka_destroy(rd_kafka_t *rk, int wait_s);
+
+/* The same by this thread, however long it takes. */
 void evpipe__kafka_destroy_here(rd_kafka_t *rk);
 
 /* Without signals. False: there is none. */
