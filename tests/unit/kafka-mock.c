@@ -7,6 +7,7 @@ rd_kafka_t                 *host;
 rd_kafka_mock_cluster_t    *cluster;
 const evpipe_transport_ops *ops;
 int64_t                     ahead_ms;
+static int64_t              began_ms;
 
 /* ---- an instance, and what happened to it ---- */
 
@@ -77,7 +78,9 @@ void close_and_free(struct seen *seen, uint32_t timeout_ms)
 static void on_notice(struct seen *seen, const evpipe_transport_event *event)
 {
 	seen->notices++;
-	snprintf(seen->notice, sizeof seen->notice, "%s", event->text);
+	print_message("%8lld ms  %s\n", (long long)(now_ms() - began_ms), event->text);
+	size_t used = strlen(seen->told);
+	snprintf(seen->told + used, sizeof seen->told - used, "%s\n", event->text);
 	seen->away += strstr(event->text, "no broker at") != NULL;
 	seen->back += strstr(event->text, "again") != NULL;
 	seen->anew += strstr(event->text, "joins its group anew") != NULL;
@@ -124,6 +127,11 @@ static void on_event(struct seen *seen, const evpipe_transport_event *event)
 	}
 }
 
+int heard(const struct seen *seen, const char *text)
+{
+	return strstr(seen->told, text) != NULL;
+}
+
 evpipe_err step(struct seen *seen)
 {
 	evpipe_transport_event event;
@@ -166,6 +174,7 @@ int set_up(void **state)
 
 	(void)state;
 	rd_kafka_conf_set(conf, "log_level", "0", text, sizeof text);
+	began_ms = now_ms();
 	host = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
 	cluster = host ? rd_kafka_mock_cluster_new(host, 1) : NULL;
 	return !cluster || evpipe_transport_find(&ops, "kafka://", &error) != EVPIPE_OK;

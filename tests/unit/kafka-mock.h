@@ -39,7 +39,7 @@ struct seen {
 	int               keeps;   /* what it is to relinquish */
 	unsigned          commits, commits_failed;
 	unsigned          away, back, anew, notices;
-	char              notice[EVPIPE_ERROR_TEXT_MAX]; /* the last */
+	char              told[16384]; /* by notices, a line each; those that fit */
 	unsigned          topics;
 	evpipe_err        topic_err;
 };
@@ -55,6 +55,9 @@ evpipe_err try_open(struct seen *seen, evpipe_config *config, unsigned roles, si
 void       open_with(struct seen *seen, evpipe_config *config, unsigned roles);
 void       close_and_free(struct seen *seen, uint32_t timeout_ms);
 
+/* In any of the notices so far. */
+int heard(const struct seen *seen, const char *text);
+
 /* Poll until nothing comes. */
 evpipe_err step(struct seen *seen);
 
@@ -63,9 +66,10 @@ void       send_all(struct seen *seen, const char *topic, uint64_t first, uint64
 void       subscribe_to(struct seen *seen, const char *group, const char *const *topics, size_t count);
 void       subscribe(struct seen *seen, const char *group, const char *topic);
 
-/* For the group of tests. */
+/* Each test has a cluster of its own, so that what one leaves behind when it fails does not fail the next. */
 int set_up(void **state);
 int tear_down(void **state);
+#define kafka_test(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 #define AWAIT(seen, condition)                                                                                         \
 	do {                                                                                                           \

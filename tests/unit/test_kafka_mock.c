@@ -96,7 +96,7 @@ static void test_kafka__a_fatal_producer_reports_each_send_once_and_is_replaced(
 	AWAIT(&seen, send_one(&seen, "fatal", 210) == EVPIPE_OK);
 	assert_string_not_equal(rd_kafka_name(((evpipe__kafka *)seen.self)->producer.client.rk), name);
 	AWAIT(&seen, seen.reports[210]);
-	assert_non_null(strstr(seen.notice, "on purpose"));
+	assert_true(heard(&seen, "on purpose"));
 	for (unsigned token = 0; token <= 210; token++)
 		assert_int_equal(seen.reports[token], 1);
 	assert_int_equal(evpipe_err_class_of(seen.last_err) == EVPIPE_CLASS_CALLER, 0);
@@ -174,7 +174,7 @@ static void test_kafka__what_was_not_alone_in_a_batch_that_is_too_large_may_be_s
 	assert_int_equal(refused, 2 * 3); /* 2048, 1024, 512: two of 405 do not fit */
 	AWAIT(&seen, seen.sent[EVPIPE_NOT] == refused + 1);
 	assert_int_equal(seen.last_err, EVPIPE_ETOOLARGE);
-	assert_non_null(strstr(seen.notice, "topic batches: a batch was too large for it"));
+	assert_true(heard(&seen, "topic batches: a batch was too large for it"));
 	send_all(&seen, "batches", 3, 20);
 	AWAIT(&seen, seen.sent[EVPIPE_PERSISTED] == 21);
 
@@ -204,7 +204,7 @@ static void test_kafka__a_broker_that_is_not_there_is_told_of_and_nothing_waits(
 	step(&seen);
 	assert_true(now_ms() - began_ms < 5000);
 	AWAIT(&seen, seen.away);
-	assert_non_null(strstr(seen.notice, "127.0.0.1:9"));
+	assert_true(heard(&seen, "127.0.0.1:9"));
 	assert_int_equal(seen.topics, 0);
 	ops->close(seen.self, 100);
 	AWAIT(&seen, seen.reports[0]);
@@ -233,14 +233,14 @@ static void test_kafka__a_broker_that_goes_and_comes_is_told_of(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_kafka__what_cannot_be_is_refused_before_anything_is_opened),
-		cmocka_unit_test(test_kafka__properties_reach_the_client_they_are_for),
-		cmocka_unit_test(test_kafka__a_fatal_producer_reports_each_send_once_and_is_replaced),
-		cmocka_unit_test(test_kafka__what_the_broker_refuses_for_now_is_sent_again_by_itself),
-		cmocka_unit_test(test_kafka__what_the_broker_refuses_for_good_is_reported_with_its_reason),
-		cmocka_unit_test(test_kafka__what_was_not_alone_in_a_batch_that_is_too_large_may_be_sent_again),
-		cmocka_unit_test(test_kafka__a_broker_that_is_not_there_is_told_of_and_nothing_waits),
-		cmocka_unit_test(test_kafka__a_broker_that_goes_and_comes_is_told_of),
+		kafka_test(test_kafka__what_cannot_be_is_refused_before_anything_is_opened),
+		kafka_test(test_kafka__properties_reach_the_client_they_are_for),
+		kafka_test(test_kafka__a_fatal_producer_reports_each_send_once_and_is_replaced),
+		kafka_test(test_kafka__what_the_broker_refuses_for_now_is_sent_again_by_itself),
+		kafka_test(test_kafka__what_the_broker_refuses_for_good_is_reported_with_its_reason),
+		kafka_test(test_kafka__what_was_not_alone_in_a_batch_that_is_too_large_may_be_sent_again),
+		kafka_test(test_kafka__a_broker_that_is_not_there_is_told_of_and_nothing_waits),
+		kafka_test(test_kafka__a_broker_that_goes_and_comes_is_told_of),
 	};
-	return cmocka_run_group_tests_name("kafka", tests, set_up, tear_down);
+	return cmocka_run_group_tests_name("kafka", tests, NULL, NULL);
 }

@@ -44,7 +44,11 @@ static void test_kafka__a_member_commits_nothing_while_it_joins_again(void **sta
 
 /* ---- topics that change while partitions do ---- */
 
-/* The second of two topics is not there yet; clients look often. */
+/*
+ * The second of two topics is not there yet; clients look often. Not each half second: metadata that comes between a
+ * leader's join and its assignment makes librdkafka join again, and the mock cluster's rebalances take 3 and 5 s, so that
+ * the next would, too, and so on for ever.
+ */
 static evpipe_config *begin_change(const char *const topics[2], int partitions)
 {
 	evpipe_config *config = config_new(brokers());
@@ -52,7 +56,7 @@ static evpipe_config *begin_change(const char *const topics[2], int partitions)
 	rd_kafka_mock_topic_create(cluster, topics[0], partitions, 1);
 	rd_kafka_mock_topic_create(cluster, topics[1], 2, 1);
 	rd_kafka_mock_topic_set_error(cluster, topics[1], RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
-	set(config, "kafka.topic.metadata.refresh.interval.ms", "500");
+	set(config, "kafka.topic.metadata.refresh.interval.ms", "470");
 	return config;
 }
 
@@ -100,7 +104,7 @@ static void test_kafka__topics_that_change_while_partitions_come_do_not_cost_the
 	send_all(&seen, topics[0], 0, 20);
 	rd_kafka_mock_push_request_errors_array(cluster, OFFSET_FETCH_CALL, COUNT_OF(loading), loading);
 	subscribe_to(&seen, "coming.1", topics, 2);
-	AWAIT(&seen, strstr(seen.notice, "committed offsets are not known yet"));
+	AWAIT(&seen, heard(&seen, "committed offsets are not known yet"));
 	change(topics);
 	/* Time for librdkafka to see it and to join; whether it does so in the midst of the question is its affair. */
 	int64_t until_ms = now_ms() + JOIN_MS;
@@ -124,7 +128,7 @@ static void test_kafka__a_static_member_that_another_has_taken_the_place_of_lose
 	AWAIT(&seen, seen.assigned == 2);
 	rd_kafka_mock_push_request_errors(cluster, HEARTBEAT_CALL, 1, RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID);
 	AWAIT(&seen, seen.lost == 2);
-	assert_non_null(strstr(seen.notice, "it takes no more part in its group"));
+	assert_true(heard(&seen, "it takes no more part in its group"));
 	assert_int_equal(ops->settle(seen.self, seen.assignment, 0), EVPIPE_ESTALE);
 	close_and_free(&seen, 5000);
 }
@@ -202,12 +206,12 @@ static void test_kafka__a_member_that_never_learnt_its_assignment_may_end(void *
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_kafka__a_member_commits_nothing_while_it_joins_again),
-		cmocka_unit_test(test_kafka__topics_that_change_while_partitions_go_do_not_cost_the_membership),
-		cmocka_unit_test(test_kafka__topics_that_change_while_partitions_come_do_not_cost_their_records),
-		cmocka_unit_test(test_kafka__a_static_member_that_another_has_taken_the_place_of_loses_all),
-		cmocka_unit_test(test_kafka__what_ends_while_partitions_come_or_go_leaves_no_threads),
-		cmocka_unit_test(test_kafka__a_member_that_never_learnt_its_assignment_may_end),
+		kafka_test(test_kafka__a_member_commits_nothing_while_it_joins_again),
+		kafka_test(test_kafka__topics_that_change_while_partitions_go_do_not_cost_the_membership),
+		kafka_test(test_kafka__topics_that_change_while_partitions_come_do_not_cost_their_records),
+		kafka_test(test_kafka__a_static_member_that_another_has_taken_the_place_of_loses_all),
+		kafka_test(test_kafka__what_ends_while_partitions_come_or_go_leaves_no_threads),
+		kafka_test(test_kafka__a_member_that_never_learnt_its_assignment_may_end),
 	};
-	return cmocka_run_group_tests_name("kafka", tests, set_up, tear_down);
+	return cmocka_run_group_tests_name("kafka", tests, NULL, NULL);
 }

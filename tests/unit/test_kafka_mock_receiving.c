@@ -18,7 +18,7 @@ static void test_kafka__the_broker_may_go_while_partitions_come(void **state)
 	open_with(&seen, config_new(brokers()), EVPIPE_ROLE_RECEIVE);
 	rd_kafka_mock_push_request_errors(cluster, OFFSET_FETCH_CALL, 1, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID);
 	subscribe(&seen, "coming", "coming");
-	AWAIT(&seen, strstr(seen.notice, "committed offsets are not known yet"));
+	AWAIT(&seen, heard(&seen, "committed offsets are not known yet"));
 	rd_kafka_mock_broker_set_down(cluster, 1);
 	int64_t until_ms = now_ms() + ABSENCE_MS;
 	AWAIT(&seen, now_ms() >= until_ms);
@@ -153,12 +153,12 @@ static void test_kafka__a_partition_without_a_commit_is_asked_for_once(void **st
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_kafka__the_broker_may_go_while_partitions_come),
-		cmocka_unit_test(test_kafka__a_partition_is_woken_when_librdkafka_rests),
-		cmocka_unit_test(test_kafka__what_was_settled_is_committed_when_the_coordinator_takes_it_again),
-		cmocka_unit_test(test_kafka__what_was_committed_is_learnt_from_a_coordinator_that_was_not_found_at_first),
-		cmocka_unit_test(test_kafka__what_was_committed_is_asked_of_the_coordinator_that_the_group_has_moved_to),
-		cmocka_unit_test(test_kafka__a_partition_without_a_commit_is_asked_for_once),
+		kafka_test(test_kafka__the_broker_may_go_while_partitions_come),
+		kafka_test(test_kafka__a_partition_is_woken_when_librdkafka_rests),
+		kafka_test(test_kafka__what_was_settled_is_committed_when_the_coordinator_takes_it_again),
+		kafka_test(test_kafka__what_was_committed_is_learnt_from_a_coordinator_that_was_not_found_at_first),
+		kafka_test(test_kafka__what_was_committed_is_asked_of_the_coordinator_that_the_group_has_moved_to),
+		kafka_test(test_kafka__a_partition_without_a_commit_is_asked_for_once),
 	};
-	return cmocka_run_group_tests_name("kafka", tests, set_up, tear_down);
+	return cmocka_run_group_tests_name("kafka", tests, NULL, NULL);
 }
