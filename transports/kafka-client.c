@@ -71,6 +71,17 @@ evpipe_err evpipe__kafka_client_open(evpipe__kafka_client *client, evpipe__kafka
 
 void evpipe__kafka_destroy_here(rd_kafka_t *rk)
 {
+	rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(rk);
+	rd_kafka_event_t *event;
+
+	/* What came since its owner let go of it, or the destruction would wait for our answer. */
+	while (queue && (event = rd_kafka_queue_poll(queue, 0))) {
+		if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_REBALANCE)
+			evpipe__kafka_answer(rk, event);
+		rd_kafka_event_destroy(event);
+	}
+	if (queue)
+		rd_kafka_queue_destroy(queue);
 	/*
 	 * The group was left by close, if there was one; a client that was not closed leaves it by its session's end.
 	 */

@@ -17,10 +17,31 @@
 
 /* ---- what librdkafka is told ---- */
 
+static int is_cooperative(rd_kafka_t *rk)
+{
+	const char *protocol = rd_kafka_rebalance_protocol(rk); /* NULL: out of its group for good */
+	return protocol && strcmp(protocol, "COOPERATIVE") == 0;
+}
+
 int evpipe__kafka_is_cooperative(const evpipe__kafka_consumer *consumer)
 {
-	const char *protocol = rd_kafka_rebalance_protocol(consumer->client.rk); /* NULL: out of its group for good */
-	return protocol && strcmp(protocol, "COOPERATIVE") == 0;
+	return is_cooperative(consumer->client.rk);
+}
+
+static rd_kafka_error_t *assign(rd_kafka_t *rk, const rd_kafka_topic_partition_list_t *list)
+{
+	if (is_cooperative(rk))
+		return rd_kafka_incremental_assign(rk, list);
+	rd_kafka_assign(rk, list);
+	return NULL;
+}
+
+static rd_kafka_error_t *unassign(rd_kafka_t *rk, const rd_kafka_topic_partition_list_t *list)
+{
+	if (is_cooperative(rk))
+		return rd_kafka_incremental_unassign(rk, list);
+	rd_kafka_assign(rk, NULL);
+	return NULL;
 }
 
 static void check(evpipe__kafka_consumer *consumer, const char *what, rd_kafka_error_t *error)
@@ -32,20 +53,9 @@ static void check(evpipe__kafka_consumer *consumer, const char *what, rd_kafka_e
 	rd_kafka_error_destroy(error);
 }
 
-static void assign(evpipe__kafka_consumer *consumer, const rd_kafka_topic_partition_list_t *list)
+static void take(evpipe__kafka_consumer *consumer, const rd_kafka_topic_partition_list_t *list)
 {
-	if (evpipe__kafka_is_cooperative(consumer))
-		check(consumer, "assigning partitions", rd_kafka_incremental_assign(consumer->client.rk, list));
-	else
-		rd_kafka_assign(consumer->client.rk, list);
-}
-
-static void unassign(evpipe__kafka_consumer *consumer, const rd_kafka_topic_partition_list_t *list)
-{
-	if (evpipe__kafka_is_cooperative(consumer))
-		check(consumer, "giving up partitions", rd_kafka_incremental_unassign(consumer->client.rk, list));
-	else
-		rd_kafka_assign(consumer->client.rk, NULL);
+	check(consumer, "assigning partitions", assign(consumer->client.rk, list));
 }
 
 static const rd_kafka_topic_partition_list_t *partitions_of(rd_kafka_event_t *rebalance)
@@ -72,6 +82,18 @@ static void each_of_them(evpipe__kafka_consumer *consumer, void (*visit)(evpipe_
 		if (partition)
 			visit(partition);
 	}
+}
+
+void evpipe__kafka_answer(rd_kafka_t *rk, rd_kafka_event_t *rebalance)
+{
+	rd_kafka_error_t *error;
+
+	if (rd_kafka_event_error(rebalance) == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS)
+		error = assign(rk, partitions_of(rebalance));
+	else
+		error = unassign(rk, partitions_of(rebalance));
+	if (error)
+		rd_kafka_error_destroy(error);
 }
 
 /* ---- partitions come ---- */
@@ -139,7 +161,7 @@ static rd_kafka_topic_partition_list_t *with_offsets(const rd_kafka_topic_partit
 static void assign_for_nothing(evpipe__kafka_consumer *consumer)
 {
 	rd_kafka_topic_partition_list_t *list = with_offsets(partitions_of(consumer->rebalance), RD_KAFKA_OFFSET_END);
-	assign(consumer, list);
+	take(consumer, list);
 	rd_kafka_topic_partition_list_destroy(list);
 	end_rebalance(consumer);
 }
@@ -151,7 +173,7 @@ static void start(evpipe__kafka_consumer *consumer, const rd_kafka_topic_partiti
 	if (err) {
 		not_known(consumer, err, evpipe_strerror(err));
 	} else {
-		assign(consumer, list);
+		take(consumer, list);
 		end_rebalance(consumer);
 	}
 	rd_kafka_topic_partition_list_destroy(list);
@@ -218,7 +240,7 @@ static void revoke(evpipe__kafka_partition *partition)
 
 static void finish_going(evpipe__kafka_consumer *consumer)
 {
-	unassign(consumer, partitions_of(consumer->rebalance));
+	check(consumer, "giving up partitions", unassign(consumer->client.rk, partitions_of(consumer->rebalance)));
 	/* Only now: librdkafka has dropped what it had fetched of them. */
 	each_of_them(consumer, evpipe__kafka_partition_end);
 	end_rebalance(consumer);

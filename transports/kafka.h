@@ -294,6 +294,9 @@ void evpipe__kafka_on_rebalance(evpipe__kafka_consumer *consumer, rd_kafka_event
 /* librdkafka has given up its membership for good, and says nothing of each partition. */
 void evpipe__kafka_lose_all(evpipe__kafka_consumer *consumer);
 
+/* The answer of a client that nobody owns any more. */
+void evpipe__kafka_answer(rd_kafka_t *rk, rd_kafka_event_t *rebalance);
+
 /* One of the partitions that go was relinquished. */
 void evpipe__kafka_relinquished(evpipe__kafka_consumer *consumer);
 
