@@ -139,14 +139,18 @@ static int leave_group(evpipe__kafka_consumer *consumer)
  * A destruction never ends, and keeps a processor busy, while librdkafka waits for our answer to a rebalance; when
  * partitions have gone, another one follows, of what comes in their stead.
  */
-static void answer_all(evpipe__kafka_consumer *consumer)
+static void answer_all(evpipe__kafka_consumer *consumer, int is_more_to_come)
 {
-	int               was_closing = consumer->is_closing, wait_ms = consumer->rebalance ? ANSWER_WAIT_MS : 0;
+	rd_kafka_t       *rk = consumer->client.rk;
+	int               was_closing = consumer->is_closing, wait_ms = is_more_to_come ? ANSWER_WAIT_MS : 0;
 	rd_kafka_event_t *event;
 
 	consumer->is_closing = 1;
 	evpipe__kafka_rebalance_abandon(consumer);
-	for (int left = ANSWERS_MAX; left && (event = rd_kafka_queue_poll(consumer->client.queue, wait_ms)); left--) {
+	for (int left = ANSWERS_MAX; left && !rd_kafka_consumer_closed(rk); left--) {
+		event = rd_kafka_queue_poll(consumer->client.queue, wait_ms);
+		if (!event)
+			break;
 		if (rd_kafka_event_type(event) != RD_KAFKA_EVENT_REBALANCE) {
 			rd_kafka_event_destroy(event);
 			continue;
@@ -165,7 +169,7 @@ static void release_client(evpipe__kafka_consumer *consumer, int wait_s)
 
 	if (!rk)
 		return;
-	answer_all(consumer);
+	answer_all(consumer, consumer->rebalance != NULL);
 	if (!consumer->is_leaving)
 		see_whether_it_must_stay(consumer);
 	if (consumer->must_stay) {
@@ -199,12 +203,21 @@ void evpipe__kafka_consumer_free(evpipe__kafka_consumer *consumer)
 
 /* ---- another client ---- */
 
-/* The group notices that the one before is gone when its session ends; nothing more is to be had of it. */
+/* Else the group would keep the place of the one before until its session ends. */
+static void leave_at_once(evpipe__kafka_consumer *consumer)
+{
+	answer_all(consumer, 0);
+	see_whether_it_must_stay(consumer);
+	if (leave_group(consumer))
+		answer_all(consumer, 1);
+}
+
 void evpipe__kafka_consumer_start_over(evpipe__kafka_consumer *consumer, const char *why)
 {
 	evpipe__kafka_notice(consumer->kafka, EVPIPE_LOG_WARN, EVPIPE_EUNAVAILABLE, "%s (%s): it joins its group anew", why,
 	                     consumer->name);
 	evpipe__kafka_lose_all(consumer);
+	leave_at_once(consumer);
 	release_client(consumer, 0);
 	consumer->join_ms = consumer->kafka->now_ms;
 }
