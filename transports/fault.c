@@ -76,30 +76,58 @@ static evpipe_err read_script(evpipe__fault_script *script, const evpipe_fault_p
 /* The part of the memory that what is remembered of sends may have; the rest is for the transport inside. */
 #define SENDS_SHARE 8
 
-/* The transport inside is the plan's, else the one of transport.url. */
+static const char *inside_url(const evpipe_config *config)
+{
+	return evpipe_config_text(config, NULL, "transport.url");
+}
+
+/* The plan's, else the one of transport.url. */
+static evpipe_err find_inside(const evpipe_transport_ops **ops, const evpipe_fault_plan *plan, const evpipe_config *config,
+                              evpipe_error *error)
+{
+	const char *url = inside_url(config);
+
+	*ops = plan->ops;
+	if (*ops)
+		return EVPIPE_OK;
+	if (!url)
+		return evpipe__fail(error, EVPIPE_ECONFIG, "evpipe_fault_plan: neither ops nor transport.url say what transport is inside");
+	return evpipe_transport_find(ops, url, error);
+}
+
 static evpipe_err open_inside(evpipe__fault *fault, const evpipe_transport_setup *setup, evpipe_error *error)
 {
 	const evpipe_fault_plan *plan = setup->arg;
 	evpipe_transport_setup   inside = *setup;
-	evpipe_err               err = EVPIPE_OK;
+	evpipe_err               err = find_inside(&fault->ops, plan, setup->config, error);
 
-	fault->ops = plan->ops;
+	if (err)
+		return err;
 	inside.arg = plan->arg;
+	if (!plan->ops)
+		inside.url = inside_url(setup->config);
 	fault->sends_max = setup->memory_max / SENDS_SHARE;
 	inside.memory_max -= fault->sends_max;
-	if (!fault->ops) {
-		inside.url = evpipe_config_text(setup->config, NULL, "transport.url");
-		if (!inside.url)
-			return evpipe__fail(error, EVPIPE_ECONFIG,
-					    "evpipe_fault_plan: neither ops nor transport.url say what transport is inside");
-		err = evpipe_transport_find(&fault->ops, inside.url, error);
-	}
-	return err ? err : fault->ops->open(&fault->inside, &inside, error);
+	return fault->ops->open(&fault->inside, &inside, error);
 }
 
 static int is_plan(const evpipe_fault_plan *plan)
 {
 	return plan && plan->size == sizeof *plan && plan->ops != evpipe_transport_fault();
+}
+
+static void fault_check(const evpipe_config *config, evpipe_transport_problem_fn on_problem, void *ctx)
+{
+	const evpipe_fault_plan    *plan = config->transport_arg;
+	const evpipe_transport_ops *ops;
+	evpipe_error                error;
+
+	if (!is_plan(plan))
+		return; /* open says so */
+	if (find_inside(&ops, plan, config, &error) != EVPIPE_OK)
+		on_problem(ctx, "transport.url", error.text);
+	else if (ops->check)
+		ops->check(config, on_problem, ctx);
 }
 
 static evpipe_err fault_open(void **self, const evpipe_transport_setup *setup, evpipe_error *error)
@@ -291,6 +319,7 @@ static const evpipe_transport_ops fault_ops = {
 	.name = "fault",
 	.features = EVPIPE_FEATURE_OFFSETS | EVPIPE_FEATURE_ORDERED | EVPIPE_FEATURE_TOPICS | EVPIPE_FEATURE_LAG |
 		    EVPIPE_FEATURE_HEADERS,
+	.check = fault_check,
 	.open = fault_open,
 	.close = fault_close,
 	.free = fault_free,

@@ -430,6 +430,47 @@ static void test_fault__a_bad_script_is_refused_when_it_is_set(void **state)
 	evpipe_config_free(other);
 }
 
+#define PROBLEMS_SIZE 4096
+
+static void has_a_problem(const evpipe_config *of, evpipe_transport_problem_fn on_problem, void *ctx)
+{
+	(void)of;
+	on_problem(ctx, "kafka.one", "is not to be had");
+}
+
+static int append(void *problems, const evpipe_error *problem)
+{
+	size_t used = strlen(problems);
+	snprintf((char *)problems + used, PROBLEMS_SIZE - used, "%s\n", problem->text);
+	return 0;
+}
+
+static void test_fault__what_is_wrong_with_the_transport_inside_is_told(void **state)
+{
+	evpipe_transport_ops inside = *evpipe_transport_fault(); /* is not opened */
+	evpipe_config       *other;
+	evpipe_fault_plan    around = EVPIPE_FAULT_PLAN_INIT, nothing = EVPIPE_FAULT_PLAN_INIT;
+	char                 problems[PROBLEMS_SIZE] = "";
+
+	(void)state;
+	inside.check = has_a_problem;
+	assert_int_equal(evpipe_config_new(&other), EVPIPE_OK);
+	assert_int_equal(evpipe_config_use_transport(other, &inside, NULL, NULL), EVPIPE_OK);
+	assert_int_equal(evpipe_config_use_faults(other, &around, NULL), EVPIPE_OK);
+	assert_int_equal(evpipe_config_check(other, append, problems), EVPIPE_ECONFIG);
+	assert_non_null(strstr(problems, "kafka.one: is not to be had"));
+	assert_null(strstr(problems, "transport.url"));
+	evpipe_config_free(other);
+
+	/* Nor is there one. */
+	assert_int_equal(evpipe_config_new(&other), EVPIPE_OK);
+	assert_int_equal(evpipe_config_use_faults(other, &nothing, NULL), EVPIPE_OK);
+	problems[0] = '\0';
+	assert_int_equal(evpipe_config_check(other, append, problems), EVPIPE_ECONFIG);
+	assert_non_null(strstr(problems, "transport.url"));
+	evpipe_config_free(other);
+}
+
 static int rules(void)
 {
 #define RULE(function) cmocka_unit_test_setup_teardown(function, set_up, clean_up)
@@ -452,6 +493,7 @@ static int rules(void)
 		RULE(test_fault__a_seed_gives_the_same_faults_each_time),
 		RULE(test_fault__under_a_mix_of_all_nothing_is_lost),
 		RULE(test_fault__a_bad_script_is_refused_when_it_is_set),
+		RULE(test_fault__what_is_wrong_with_the_transport_inside_is_told),
 	};
 	return cmocka_run_group_tests_name("fault", tests, NULL, NULL);
 }
