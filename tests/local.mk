@@ -58,6 +58,7 @@ WAITING_TESTS += \
 	tests/unit/test_kafka_mock \
 	tests/unit/test_kafka_mock_members \
 	tests/unit/test_kafka_mock_receiving
+UNIT_TESTS += tests/unit/test_kafka_real_members
 endif
 KAFKA_MOCK = tests/unit/kafka-mock.c tests/unit/kafka-mock.h
 tests_unit_test_kafka_mock_SOURCES = tests/unit/test_kafka_mock.c $(KAFKA_MOCK)
@@ -69,6 +70,9 @@ tests_unit_test_kafka_mock_members_LDADD = $(LDADD) $(RDKAFKA_LIBS)
 tests_unit_test_kafka_mock_receiving_SOURCES = tests/unit/test_kafka_mock_receiving.c $(KAFKA_MOCK)
 tests_unit_test_kafka_mock_receiving_CFLAGS = $(AM_CFLAGS) $(RDKAFKA_CFLAGS)
 tests_unit_test_kafka_mock_receiving_LDADD = $(LDADD) $(RDKAFKA_LIBS)
+tests_unit_test_kafka_real_members_SOURCES = tests/unit/test_kafka_real_members.c $(KAFKA_MOCK)
+tests_unit_test_kafka_real_members_CFLAGS = $(AM_CFLAGS) $(RDKAFKA_CFLAGS)
+tests_unit_test_kafka_real_members_LDADD = $(LDADD) $(RDKAFKA_LIBS)
 tests_unit_test_http_sink_SOURCES = tests/unit/test_http_sink.c tests/unit/http-server.c tests/unit/http-server.h $(ALLOCATIONS)
 tests_unit_test_http_sink_LDFLAGS = $(ALLOCATIONS_LDFLAGS)
 tests_unit_test_ini_SOURCES = tests/unit/test_ini.c $(ALLOCATIONS)

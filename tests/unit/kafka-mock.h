@@ -1,6 +1,7 @@
 /*
  * An instance of the Kafka transport on librdkafka's mock cluster, and what happened to it. What each transport does is in
- * tests/conformance; a first join of a group takes the mock cluster 3 s, so there are few.
+ * tests/conformance; a first join of a group takes the mock cluster 3 s, so there are few. Without set_up there is no
+ * cluster, and an instance may be told of any other.
  */
 #ifndef KAFKA_MOCK_H
 #define KAFKA_MOCK_H
