@@ -162,21 +162,24 @@ static void answer_all(evpipe__kafka_consumer *consumer, int is_more_to_come)
 	consumer->is_closing = was_closing;
 }
 
-/* And all that is of this client and no other's. */
-static void release_client(evpipe__kafka_consumer *consumer, int wait_s)
+/*
+ * And all that is of this client and no other's. Unless it leaves, or has left, it keeps its place in the group until
+ * its session ends.
+ */
+static void release_client(evpipe__kafka_consumer *consumer, int leaves, int wait_s)
 {
 	rd_kafka_t *rk = consumer->client.rk;
 
 	if (!rk)
 		return;
 	answer_all(consumer, consumer->rebalance != NULL);
-	if (!consumer->is_leaving)
+	if (!consumer->is_leaving) {
 		see_whether_it_must_stay(consumer);
-	if (consumer->must_stay) {
-		if (!consumer->is_leaving)
-			leave_group(consumer);
-		rd_kafka_set_log_level(rk, 0); /* nobody takes it any more */
+		if ((leaves || consumer->must_stay) && leave_group(consumer))
+			answer_all(consumer, 1);
 	}
+	if (consumer->must_stay)
+		rd_kafka_set_log_level(rk, 0); /* nobody takes it any more */
 	evpipe__kafka_client_let_go(&consumer->client);
 	int is_used = evpipe__kafka_offsets_free(consumer->offsets);
 	if (!is_used && !consumer->must_stay)
@@ -193,7 +196,7 @@ void evpipe__kafka_consumer_free(evpipe__kafka_consumer *consumer)
 {
 	if (!consumer)
 		return;
-	release_client(consumer, EVPIPE__KAFKA_DESTROY_S);
+	release_client(consumer, 0, EVPIPE__KAFKA_DESTROY_S);
 	if (consumer->topics)
 		rd_kafka_topic_partition_list_destroy(consumer->topics);
 	evpipe__free(consumer->group);
@@ -203,22 +206,12 @@ void evpipe__kafka_consumer_free(evpipe__kafka_consumer *consumer)
 
 /* ---- another client ---- */
 
-/* Else the group would keep the place of the one before until its session ends. */
-static void leave_at_once(evpipe__kafka_consumer *consumer)
-{
-	answer_all(consumer, 0);
-	see_whether_it_must_stay(consumer);
-	if (leave_group(consumer))
-		answer_all(consumer, 1);
-}
-
 void evpipe__kafka_consumer_start_over(evpipe__kafka_consumer *consumer, const char *why)
 {
 	evpipe__kafka_notice(consumer->kafka, EVPIPE_LOG_WARN, EVPIPE_EUNAVAILABLE, "%s (%s): it joins its group anew", why,
 	                     consumer->name);
 	evpipe__kafka_lose_all(consumer);
-	leave_at_once(consumer);
-	release_client(consumer, 0);
+	release_client(consumer, 1, 0);
 	consumer->join_ms = consumer->kafka->now_ms;
 }
 
@@ -230,7 +223,7 @@ static int join_anew(evpipe__kafka_consumer *consumer)
 	consumer->join_ms = consumer->kafka->now_ms + JOIN_AGAIN_MS;
 	if (join(consumer) == EVPIPE_OK)
 		return 1;
-	release_client(consumer, 0);
+	release_client(consumer, 0, 0);
 	return 0;
 }
 
