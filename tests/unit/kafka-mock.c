@@ -43,6 +43,11 @@ evpipe_config *config_new(const char *brokers)
 	return config;
 }
 
+void look_often(evpipe_config *config)
+{
+	set(config, "kafka.topic.metadata.refresh.interval.ms", "470");
+}
+
 evpipe_err try_open(struct seen *seen, evpipe_config *config, unsigned roles, size_t memory_max, evpipe_error *error)
 {
 	static evpipe_runtime  runtime;
@@ -54,6 +59,8 @@ evpipe_err try_open(struct seen *seen, evpipe_config *config, unsigned roles, si
 	                                .runtime = &runtime};
 	runtime = *evpipe__platform_runtime();
 	runtime.mono_ms = later_ms;
+	if (!began_ms)
+		began_ms = now_ms();
 	*seen = (struct seen){.config = config, .last_offset = -1};
 	return ops->open(&seen->self, &setup, error);
 }
@@ -127,6 +134,11 @@ static void on_event(struct seen *seen, const evpipe_transport_event *event)
 	}
 }
 
+const evpipe__kafka_consumer *consumer_of(const struct seen *seen)
+{
+	return ((const evpipe__kafka *)seen->self)->consumers[0];
+}
+
 int heard(const struct seen *seen, const char *text)
 {
 	return strstr(seen->told, text) != NULL;
@@ -174,7 +186,6 @@ int set_up(void **state)
 
 	(void)state;
 	rd_kafka_conf_set(conf, "log_level", "0", text, sizeof text);
-	began_ms = now_ms();
 	host = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
 	cluster = host ? rd_kafka_mock_cluster_new(host, 1) : NULL;
 	return !cluster || evpipe_transport_find(&ops, "kafka://", &error) != EVPIPE_OK;
@@ -191,4 +202,10 @@ int tear_down(void **state)
 const char *brokers(void)
 {
 	return rd_kafka_mock_cluster_bootstraps(cluster);
+}
+
+void refuse_calls(int16_t call, size_t count, rd_kafka_resp_err_t err)
+{
+	while (count--)
+		rd_kafka_mock_push_request_errors(cluster, call, 1, err);
 }

@@ -51,10 +51,22 @@ void          set(evpipe_config *config, const char *name, const char *value);
 evpipe_config *config_new(const char *brokers);
 const char    *brokers(void);
 
+/*
+ * For metadata. Not each half second: metadata that comes between a leader's join and its assignment makes librdkafka
+ * join again, and the mock cluster's rebalances take 3 and 5 s, so that the next would, too, and so on for ever.
+ */
+void look_often(evpipe_config *config);
+
+/* The next so many calls of the mock cluster's clients. */
+void refuse_calls(int16_t call, size_t count, rd_kafka_resp_err_t err);
+
 /* Takes the configuration over; try_open hands the error on. */
 evpipe_err try_open(struct seen *seen, evpipe_config *config, unsigned roles, size_t memory_max, evpipe_error *error);
 void       open_with(struct seen *seen, evpipe_config *config, unsigned roles);
 void       close_and_free(struct seen *seen, uint32_t timeout_ms);
+
+/* Of its first subscription. */
+const evpipe__kafka_consumer *consumer_of(const struct seen *seen);
 
 /* In any of the notices so far. */
 int heard(const struct seen *seen, const char *text);

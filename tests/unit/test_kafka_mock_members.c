@@ -19,7 +19,7 @@ static void test_kafka__a_member_commits_nothing_while_it_joins_again(void **sta
 	AWAIT(&first, first.assigned == 2);
 	open_with(&second, config_new(brokers()), EVPIPE_ROLE_RECEIVE);
 	subscribe(&second, "joins", "joins");
-	const evpipe__kafka_consumer *consumer = ((evpipe__kafka *)first.self)->consumers[0];
+	const evpipe__kafka_consumer *consumer = consumer_of(&first);
 	/* There is always something to commit while the group rebalances. */
 	int64_t until_ms = now_ms() + DEADLINE_MS;
 	while (!second.assigned && now_ms() < until_ms) {
@@ -44,11 +44,7 @@ static void test_kafka__a_member_commits_nothing_while_it_joins_again(void **sta
 
 /* ---- topics that change while partitions do ---- */
 
-/*
- * The second of two topics is not there yet; clients look often. Not each half second: metadata that comes between a
- * leader's join and its assignment makes librdkafka join again, and the mock cluster's rebalances take 3 and 5 s, so that
- * the next would, too, and so on for ever.
- */
+/* The second of two topics is not there yet; clients look often. */
 static evpipe_config *begin_change(const char *const topics[2], int partitions)
 {
 	evpipe_config *config = config_new(brokers());
@@ -56,7 +52,7 @@ static evpipe_config *begin_change(const char *const topics[2], int partitions)
 	rd_kafka_mock_topic_create(cluster, topics[0], partitions, 1);
 	rd_kafka_mock_topic_create(cluster, topics[1], 2, 1);
 	rd_kafka_mock_topic_set_error(cluster, topics[1], RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
-	set(config, "kafka.topic.metadata.refresh.interval.ms", "470");
+	look_often(config);
 	return config;
 }
 
@@ -93,16 +89,13 @@ static void test_kafka__topics_that_change_while_partitions_go_do_not_cost_the_m
 static void test_kafka__topics_that_change_while_partitions_come_do_not_cost_their_records(void **state)
 {
 	static const char *const topics[] = {"coming.1", "coming.2"};
-	rd_kafka_resp_err_t      loading[2000];
 	struct seen              seen;
 	evpipe_config           *config = begin_change(topics, 2);
 
 	(void)state;
-	for (size_t i = 0; i < COUNT_OF(loading); i++)
-		loading[i] = RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS;
 	open_with(&seen, config, EVPIPE_ROLE_SEND | EVPIPE_ROLE_RECEIVE);
 	send_all(&seen, topics[0], 0, 20);
-	rd_kafka_mock_push_request_errors_array(cluster, OFFSET_FETCH_CALL, COUNT_OF(loading), loading);
+	refuse_calls(OFFSET_FETCH_CALL, 2000, RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS);
 	subscribe_to(&seen, "coming.1", topics, 2);
 	AWAIT(&seen, heard(&seen, "committed offsets are not known yet"));
 	change(topics);
@@ -161,7 +154,7 @@ static void test_kafka__what_ends_while_partitions_come_or_go_leaves_no_threads(
 	subscribe(&second, "ends", "ends");
 	AWAIT(&first, (step(&second), first.revoked));
 	ops->free(first.self);
-	const evpipe__kafka_consumer *consumer = ((evpipe__kafka *)second.self)->consumers[0];
+	const evpipe__kafka_consumer *consumer = consumer_of(&second);
 	AWAIT(&second, consumer->state == EVPIPE__KAFKA_ASKING || second.assigned);
 	ops->free(second.self);
 	for (int64_t until_ms = now_ms() + DEADLINE_MS; count_threads() > before && now_ms() < until_ms;)
@@ -174,18 +167,15 @@ static void test_kafka__what_ends_while_partitions_come_or_go_leaves_no_threads(
 /* librdkafka before 2.3 aborts when such a client is destroyed. */
 static void test_kafka__a_member_that_never_learnt_its_assignment_may_end(void **state)
 {
-	rd_kafka_resp_err_t refused[100];
-	struct seen         seen;
+	struct seen seen;
 
 	(void)state;
-	for (size_t i = 0; i < COUNT_OF(refused); i++)
-		refused[i] = RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS;
 	rd_kafka_mock_topic_create(cluster, "unlearnt", 1, 1);
 	for (int closes = 0; closes <= 1; closes++) {
-		rd_kafka_mock_push_request_errors_array(cluster, SYNC_GROUP_CALL, COUNT_OF(refused), refused);
+		refuse_calls(SYNC_GROUP_CALL, 100, RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS);
 		open_with(&seen, config_new(brokers()), EVPIPE_ROLE_RECEIVE);
 		subscribe(&seen, "unlearnt", "unlearnt");
-		const evpipe__kafka_consumer *consumer = ((evpipe__kafka *)seen.self)->consumers[0];
+		const evpipe__kafka_consumer *consumer = consumer_of(&seen);
 		AWAIT(&seen, strcmp(rd_kafka_rebalance_protocol(consumer->client.rk), "COOPERATIVE") == 0);
 		assert_int_equal(seen.assigned, 0);
 		if (closes)

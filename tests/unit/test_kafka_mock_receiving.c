@@ -89,18 +89,15 @@ static void test_kafka__what_was_settled_is_committed_when_the_coordinator_takes
 
 static void test_kafka__what_was_committed_is_learnt_from_a_coordinator_that_was_not_found_at_first(void **state)
 {
-	rd_kafka_resp_err_t unavailable[6];
-	struct seen         seen;
+	struct seen seen;
 
 	(void)state;
-	for (size_t i = 0; i < COUNT_OF(unavailable); i++)
-		unavailable[i] = RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE;
 	rd_kafka_mock_topic_create(cluster, "unfound", 1, 1);
 	open_with(&seen, config_new(brokers()), EVPIPE_ROLE_RECEIVE);
 	subscribe(&seen, "unfound", "unfound");
-	const evpipe__kafka_consumer *consumer = ((evpipe__kafka *)seen.self)->consumers[0];
+	const evpipe__kafka_consumer *consumer = consumer_of(&seen);
 	AWAIT(&seen, evpipe__kafka_is_joining(consumer->joins));
-	rd_kafka_mock_push_request_errors_array(cluster, FIND_COORDINATOR_CALL, COUNT_OF(unavailable), unavailable);
+	refuse_calls(FIND_COORDINATOR_CALL, 6, RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE);
 	AWAIT(&seen, seen.assigned);
 	rd_kafka_mock_clear_request_errors(cluster, FIND_COORDINATOR_CALL);
 	close_and_free(&seen, 1000);

@@ -31,7 +31,7 @@ static evpipe_config *long_session_config(void)
 	evpipe_config *config = real_config();
 
 	set(config, "kafka.consumer.session.timeout.ms", LONG_SESSION);
-	set(config, "kafka.topic.metadata.refresh.interval.ms", "470");
+	look_often(config);
 	return config;
 }
 
